@@ -1,0 +1,79 @@
+"""The Arrow schemas of documents and decisions: one of each, from the crawl to the release."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+
+import pyarrow as pa
+
+EVIDENCE_LENGTH = 200
+"""The most characters that a decision's evidence may have."""
+
+
+class Column(NamedTuple):
+    """One column: its name, its Arrow type, and what it holds."""
+
+    name: str
+    type: pa.DataType
+    doc: str
+    required: bool = False
+
+
+DOCUMENT_COLUMNS = (
+    Column("id", pa.string(), "Unique name: `github:owner/repo@sha:path`, `stackexchange:site/q/123`.", True),
+    Column("text", pa.string(), "The whole text, valid UTF-8.", True),
+    Column("lang", pa.string(), "Name of the filter file; by extension at the crawl, decided by the filter."),
+    Column("source", pa.string(), "Name of the manifest's source that brought it.", True),
+    Column("repo", pa.string(), "The repository, package, folder or site that it belongs to."),
+    Column("path", pa.string(), "Path inside the repository, with `/`."),
+    Column("revision", pa.string(), "Commit, version or dump date."),
+    Column("url", pa.string(), "Permanent link to exactly this content."),
+    Column("license", pa.string(), "SPDX licence expression, null where unknown."),
+    Column("license_source", pa.string(), "How the licence is known: a file, a field, package metadata."),
+    Column("attribution", pa.string(), "Whom the licence asks to name."),
+    Column("created_at", pa.timestamp("us", tz="UTC"), "The revision's date."),
+    Column("stars", pa.int64(), "Stars of the repository when it was crawled."),
+    Column("size", pa.int64(), "Length of `text` in UTF-8 bytes.", True),
+    Column("swhid", pa.string(), "`swh:1:cnt:` + git blob sha1 of the original bytes."),
+    Column("meta", pa.string(), "JSON text: what only this source knows."),
+)
+
+DECISION_COLUMNS = (
+    Column("id", pa.string(), "The document decided on.", True),
+    Column("stage", pa.string(), "`crawl`, `filter`, `dedup` or `decontaminate`.", True),
+    Column("lang", pa.string(), "The language that the document has after this stage."),
+    Column("keep", pa.bool_(), "Whether the document goes on to the next stage.", True),
+    Column("rule", pa.string(), "The rule that decided; null where every rule let it pass."),
+    Column("reason", pa.string(), "That rule's reason, in words."),
+    Column("evidence", pa.string(), f"What the rule saw, at most {EVIDENCE_LENGTH} characters."),
+    Column("keeper", pa.string(), "The kept document that this one duplicates."),
+    Column("similarity", pa.float64(), "Exact Jaccard similarity of the two, 0 to 1."),
+    Column("text", pa.string(), "The new text, null unless the stage changed it."),
+)
+
+RELEASE_COLUMNS = (*DOCUMENT_COLUMNS, Column("tokens", pa.int64(), "Length in the card's tokenizer.", True))
+
+
+def _schema(columns: tuple[Column, ...]) -> pa.Schema:
+    return pa.schema([pa.field(c.name, c.type, nullable=not c.required) for c in columns])
+
+
+DOCUMENTS = _schema(DOCUMENT_COLUMNS)
+DECISIONS = _schema(DECISION_COLUMNS)
+RELEASE = _schema(RELEASE_COLUMNS)
+
+
+def swhid(content: bytes) -> str:
+    """Return the SWHID of a file's original bytes (ISO/IEC 18670): `swh:1:cnt:` + git blob sha1."""
+    # sha1 names content here, as in git; it protects nothing.
+    digest = hashlib.sha1(b"blob %d\0" % len(content), usedforsecurity=False)
+    digest.update(content)
+    return f"swh:1:cnt:{digest.hexdigest()}"
+
+
+def clip(evidence: str) -> str:
+    """Shorten evidence to what a decision may hold."""
+    if len(evidence) <= EVIDENCE_LENGTH:
+        return evidence
+    return evidence[: EVIDENCE_LENGTH - 1] + "…"
