@@ -1,0 +1,91 @@
+"""Run one function over many tasks on the local cores; results come in the order of completion."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import connection, get_context, parent_process
+from typing import TypeVar
+
+from algstack.errors import AlgstackError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+IN_FLIGHT = 2
+"""Tasks handed out per worker: enough to keep it busy, few enough to stop soon."""
+
+
+def default_workers() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run(function: Callable[[Task], Result], tasks: Iterable[Task], workers: int) -> Iterator[Result]:
+    """Yield `function(task)` for every task, as they complete.
+
+    With one worker all runs in this process. With more, function, tasks and results must be picklable; the first
+    error is raised here once the running tasks have ended.
+
+    Raises:
+        AlgstackError: a worker process died, usually for want of memory.
+    """
+    tasks = list(tasks)
+    if workers <= 1 or len(tasks) <= 1:
+        for task in tasks:
+            yield function(task)
+        return
+    yield from _run_in_processes(function, tasks, min(workers, len(tasks)))
+
+
+def _run_in_processes(function: Callable[[Task], Result], tasks: list[Task], workers: int) -> Iterator[Result]:
+    waiting = iter(tasks)
+    running: set[Future[Result]] = set()
+    # Spawned, not forked: Polars' and Arrow's threads do not survive a fork.
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker)
+    try:
+        with _single_threaded_children():
+            running = {
+                pool.submit(function, task) for task, _ in zip(waiting, range(IN_FLIGHT * workers), strict=False)
+            }
+        while running:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                result = future.result()
+                running.update(pool.submit(function, task) for task, _ in zip(waiting, range(1), strict=False))
+                yield result
+    except BrokenProcessPool as error:
+        raise AlgstackError(
+            "A worker process died, most often for want of memory. Run again with fewer --workers; what was done is kept."
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _single_threaded_children() -> Iterator[None]:
+    """While open, new processes start with one Polars thread each: the workers are the parallelism."""
+    before = os.environ.get("POLARS_MAX_THREADS")
+    os.environ["POLARS_MAX_THREADS"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["POLARS_MAX_THREADS"]
+        if before is not None:
+            os.environ["POLARS_MAX_THREADS"] = before
+
+
+def _start_worker() -> None:
+    """End this worker when its parent ends, even by `kill -9`: an orphan would go on writing."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

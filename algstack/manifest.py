@@ -1,0 +1,195 @@
+"""The manifest: one TOML file that says what a dataset is made of, as frozen values."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from algstack import data, toml
+from algstack.errors import ManifestError
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+
+
+class Source(toml.Config):
+    """What every source has. `name` is the folder of its parts and stands in each of its documents."""
+
+    name: Name
+
+
+class Origin(Source):
+    """A source of files: where they come from and what is known of them as a whole."""
+
+    license: str | None = None  # SPDX expression
+    url: str | None = None  # with {path} and {revision}, which become the file's
+    date: datetime | date | None = None
+
+    @property
+    def created_at(self) -> datetime | None:
+        """The date as a moment in UTC; a date without time is its midnight."""
+        if self.date is None:
+            return None
+        moment = self.date if isinstance(self.date, datetime) else datetime(*self.date.timetuple()[:3], tzinfo=UTC)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class FolderSource(Origin):
+    """A folder of files; or, with `each_subfolder`, a folder of repositories."""
+
+    kind: Literal["folder"]
+    path: str
+    repo: str | None = None  # the source's name where it is not given
+    revision: str | None = None
+    each_subfolder: bool = False
+    exclude: tuple[str, ...] = ()  # glob patterns of paths
+
+
+class GitSource(Origin):
+    """Git repositories on disk, each read at one commit without a checkout. `path` may have wildcards."""
+
+    kind: Literal["git"]
+    path: str
+    commit: str = "HEAD"
+    repo: str | None = None
+    exclude: tuple[str, ...] = ()
+
+
+class ArchiveSource(Origin):
+    """`.tar`, `.tar.gz`, `.tgz`, `.tar.xz`, `.tar.bz2`, `.zip` or `.whl` files. `path` may have wildcards."""
+
+    kind: Literal["archive"]
+    path: str
+    repo: str | None = None  # the archive's file name without its ending
+    revision: str | None = None
+    strip: int = Field(default=0, ge=0)  # leading folders to remove from paths
+    exclude: tuple[str, ...] = ()
+
+
+class PythonPackagesSource(Source):
+    """Source files of Python packages that are installed beside algstack, with their metadata's licence."""
+
+    kind: Literal["python-packages"]
+    packages: tuple[str, ...] = Field(min_length=1)
+    exclude: tuple[str, ...] = ()
+
+
+class StackExchangeSource(Source):
+    """A Stack Exchange dump: a `.7z`, a `Posts.xml`, or a folder that holds one."""
+
+    kind: Literal["stackexchange"]
+    path: str
+    site: str | None = None  # e.g. math.stackexchange.com; from the file's name where it is not given
+
+
+AnySource = Annotated[
+    ArchiveSource | FolderSource | GitSource | PythonPackagesSource | StackExchangeSource,
+    Field(discriminator="kind"),
+]
+
+
+class CrawlConfig(toml.Config):
+    """Limits of what the crawl reads; what is beyond them is a decision with its reason."""
+
+    max_file_bytes: int = Field(default=32 * 2**20, gt=0)
+    max_archive_bytes: int = Field(default=16 * 2**30, gt=0)  # unpacked
+    max_archive_members: int = Field(default=1_000_000, gt=0)
+    max_archive_ratio: float = Field(default=200.0, gt=1)  # unpacked : packed
+
+
+class FilterConfig(toml.Config):
+    """Which languages are kept, by which profile."""
+
+    profile: Literal["default", "llemma"] = "default"
+    languages: tuple[str, ...] | None = None  # all of the profile
+    folder: str | None = None  # filter files of your own, added to the profile's
+
+
+class DedupConfig(toml.Config):
+    """What is a near-duplicate: exact Jaccard similarity of 5-token shingles at or above `threshold`."""
+
+    threshold: float = Field(default=0.7, gt=0, le=1)
+
+
+class ReleaseConfig(toml.Config):
+    """How what was kept is laid out."""
+
+    splits: dict[Name, Annotated[float, Field(ge=0, le=1)]] = {
+        "train": 0.98,
+        "validation": 0.01,
+        "test": 0.01,
+    }
+    tokenizer: str = "cl100k_base"  # cl100k_base, o200k_base, or the path of a tokenizer.json
+    shard_bytes: int = Field(default=256 * 2**20, gt=0)  # text in a shard
+
+    @model_validator(mode="after")
+    def _splits_add_up(self) -> Self:
+        if not self.splits or abs(sum(self.splits.values()) - 1) > 1e-9:
+            raise ValueError(f"the shares of the splits must add up to 1, not {sum(self.splits.values()):g}")
+        return self
+
+
+class Manifest(toml.Config):
+    """The whole manifest."""
+
+    name: Name
+    title: str | None = None
+    description: str | None = None
+    version: Annotated[str, Field(pattern=r"^\d+(\.\d+)*([-+.][A-Za-z0-9.]+)?$")] = "0.1.0"
+    contact: str | None = None
+    sources: tuple[AnySource, ...] = Field(min_length=1)
+    crawl: CrawlConfig = CrawlConfig()
+    filter: FilterConfig = FilterConfig()
+    dedup: DedupConfig = DedupConfig()
+    release: ReleaseConfig = ReleaseConfig()
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        names = [source.name for source in self.sources]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two sources are called `{twice[0]}`; each needs a name of its own")
+        return self
+
+
+class LoadedManifest(toml.Config):
+    """A manifest together with where it was found."""
+
+    config: Manifest
+    text: str
+    folder: Path  # relative paths of the manifest start here
+
+    def resolve(self, path: str) -> Path:
+        """Return a path of the manifest as one that can be opened."""
+        return self.folder / Path(path).expanduser()
+
+
+def load(path: Path) -> LoadedManifest:
+    """Read a manifest file; a bare name such as `quickstart` is one that ships with algstack.
+
+    Raises:
+        ManifestError: there is no such file, or it is not a manifest.
+    """
+    found = path if path.is_file() else _shipped(path)
+    try:
+        text = found.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{path}: not UTF-8 text (byte {error.start}). A manifest is TOML in UTF-8.") from None
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be read ({error.strerror}).") from None
+    return LoadedManifest(config=toml.parse(text, Manifest, str(path)), text=text, folder=found.parent)
+
+
+def _shipped(path: Path) -> Path:
+    shipped = data.folder("manifests") / f"{path.name}.toml"
+    if len(path.parts) == 1 and not path.suffix and shipped.is_file():
+        return shipped
+    raise ManifestError(f"{path}: no such manifest. `algstack init` writes one, `--manifest FILE` names another.")
+
+
+def select(config: Any, *keys: str) -> dict[str, Any]:
+    """Return the named values of a config as JSON values, for a fingerprint."""
+    values: dict[str, Any] = config.model_dump(mode="json")
+    return {key: values[key] for key in keys} if keys else values
