@@ -136,7 +136,8 @@ def explained_os_errors(path: Path) -> Iterator[None]:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
         if full:
             raise DatasetError(
-                f"{path.parent}: no room left on the disk. Free some, then run the same command again: what was done is kept."
+                f"{path.parent}: no room left on the disk. Free some, then run the same command again: "
+                "what was done is kept."
             ) from error
         if error.errno in (errno.EACCES, errno.EROFS):
             raise DatasetError(f"{path}: may not be written ({error.strerror}). Choose another --workspace.") from error

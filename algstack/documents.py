@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
+import polars as pl
 import pyarrow as pa
 
 EVIDENCE_LENGTH = 200
@@ -77,3 +78,25 @@ def clip(evidence: str) -> str:
     if len(evidence) <= EVIDENCE_LENGTH:
         return evidence
     return evidence[: EVIDENCE_LENGTH - 1] + "…"
+
+
+def apply(documents: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
+    """Return the documents that a stage kept, in their order, with the language and text it gave them.
+
+    Args:
+        documents: columns of DOCUMENTS, at least `id`; `lang`, `text` and `size` are brought up to date where present.
+        decisions: one stage's decisions, at least `id`, `keep`, `lang`, `text`.
+    """
+    kept = decisions.filter(pl.col("keep")).select("id", pl.col("lang").alias("_lang"), pl.col("text").alias("_text"))
+    joined = documents.join(kept, on="id", how="inner", maintain_order="left")
+    changed = pl.col("_text").is_not_null()
+    updates = {
+        "lang": pl.coalesce("_lang", "lang") if "lang" in documents.columns else None,
+        "size": pl.when(changed).then(pl.col("_text").str.len_bytes().cast(pl.Int64)).otherwise(pl.col("size"))
+        if "size" in documents.columns
+        else None,
+        "text": pl.coalesce("_text", "text") if "text" in documents.columns else None,
+    }
+    return joined.with_columns(**{name: value for name, value in updates.items() if value is not None}).select(
+        documents.columns
+    )

@@ -60,7 +60,8 @@ def _run_in_processes(function: Callable[[Task], Result], tasks: list[Task], wor
                 yield result
     except BrokenProcessPool as error:
         raise AlgstackError(
-            "A worker process died, most often for want of memory. Run again with fewer --workers; what was done is kept."
+            "A worker process died, most often for want of memory. Run again with fewer --workers: "
+            "what was done is kept."
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
