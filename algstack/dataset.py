@@ -211,7 +211,7 @@ class PartWriter:
 
     def _room(self, batch: pa.RecordBatch) -> int:
         """Return how many of the batch's rows still belong to the open row group."""
-        limit = min(batch.num_rows, ROW_GROUP_ROWS - self._pending_rows)
+        limit: int = min(batch.num_rows, ROW_GROUP_ROWS - self._pending_rows)
         if self._text < 0 or self._pending_bytes + self._text_bytes(batch.slice(0, limit)) < ROW_GROUP_BYTES:
             return limit
         total = self._pending_bytes

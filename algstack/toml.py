@@ -94,7 +94,8 @@ def _table_path(dotted: str, is_element: bool, counts: dict[str, int]) -> Locati
 
 
 def _explain(errors: list[ErrorDetails], text: str, values: dict[str, Any], model: type[Config], where: str) -> str:
-    first = errors[0]
+    # A misspelt key is also a missing one: the misspelling is what to show.
+    first = min(errors, key=lambda error: error["type"] != "extra_forbidden")
     location = _in_file(first["loc"], values)
     key = ".".join(str(step) for step in location) or "(top level)"
     more = f" ({len(errors) - 1} more after this one)" if len(errors) > 1 else ""
