@@ -128,13 +128,13 @@ class StageStatus(NamedTuple):
 
 def status(workspace: Workspace) -> list[StageStatus]:
     """Return the state of every stage folder, in the order of the stages, then by name."""
-    found = []
-    for stage in STAGES:
-        top = workspace.path / stage.folder
-        for folder in [top, *sorted(path for path in top.glob("*") if path.is_dir())]:
-            if (state := _folder_status(workspace, folder)) is not None:
-                found.append(state)
-    return found
+    states = (_folder_status(workspace, folder) for stage in STAGES for folder in _folders(workspace, stage))
+    return [state for state in states if state is not None]
+
+
+def _folders(workspace: Workspace, stage: Stage) -> list[Path]:
+    top = workspace.path / stage.folder
+    return [top, *sorted(path for path in top.glob("[!.]*") if path.is_dir())]
 
 
 def _folder_status(workspace: Workspace, folder: Path) -> StageStatus | None:
