@@ -62,8 +62,8 @@ def line_of(text: str, location: Sequence[str | int]) -> int:
     wanted = tuple(location)
     best, best_depth = 1, 0
     for number, path in _paths(text):
-        depth = len(path)
-        if depth > best_depth and wanted[:depth] == path:
+        depth = min(len(path), len(wanted))
+        if depth > best_depth and wanted[:depth] == path[:depth]:
             best, best_depth = number, depth
     return best
 

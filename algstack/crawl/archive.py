@@ -16,9 +16,8 @@ from typing import IO, NamedTuple, cast
 import pyarrow as pa
 from isal import igzip
 
-from algstack.crawl.files import FileReader, RawFile, Refusal, Repository, drop, valid_text
+from algstack.crawl.files import FileReader, RawFile, Refusal, Repository
 from algstack.crawl.task import CrawlTask, exclusion, paths_of
-from algstack.documents import DECISIONS
 from algstack.errors import SourceError
 from algstack.manifest import ArchiveSource, CrawlConfig, LoadedManifest
 
@@ -74,15 +73,7 @@ def _plan_archive(source: ArchiveSource, path: Path, key: str) -> CrawlTask:
 def _read(
     path: Path, repository: Repository, strip: int, exclude: tuple[str, ...], reader: FileReader
 ) -> Iterator[pa.RecordBatch]:
-    try:
-        yield from reader.batches(repository, _files(path, strip, exclude, reader))
-    except ArchiveBomb as bomb:
-        yield _refused(path, repository, Refusal("archive-bomb", str(bomb)))
-
-
-def _refused(path: Path, repository: Repository, refusal: Refusal) -> pa.RecordBatch:
-    row = drop(repository.document_id(valid_text(path.name)), refusal)
-    return pa.RecordBatch.from_pylist([row], DECISIONS)
+    return reader.batches(repository, _files(path, strip, exclude, reader))
 
 
 def _files(path: Path, strip: int, exclude: tuple[str, ...], reader: FileReader) -> Iterator[RawFile]:
@@ -92,6 +83,8 @@ def _files(path: Path, strip: int, exclude: tuple[str, ...], reader: FileReader)
         yield from read_members(members, path.stat().st_size, strip, exclude, reader)
     except DAMAGE as error:
         yield RawFile(path.name, 0, Refusal("broken-archive", f"{type(error).__name__}: {error}"))
+    except ArchiveBomb as bomb:
+        yield RawFile(path.name, 0, Refusal("archive-bomb", str(bomb)))
 
 
 def read_members(
@@ -153,7 +146,7 @@ def _content(member: Member, limits: CrawlConfig) -> bytes | Refusal:
 
 def _tar_members(path: Path) -> Iterator[Member]:
     gzipped = path.name.lower().endswith((".gz", ".tgz"))
-    stream = cast("IO[bytes]", igzip.IGzipFile(path, "rb")) if gzipped else path.open("rb")
+    stream = cast("IO[bytes]", igzip.IGzipFile(path, "rb")) if gzipped else path.open("rb")  # type: ignore[no-untyped-call]
     with closing(stream):
         yield from tar_members(stream, "r|" if gzipped else "r|*")
 
