@@ -68,6 +68,7 @@ def apply(rule: Rule, examples: Sequence[str], syntax: Syntax) -> list[bool]:
             "path": subjects,
             "repo": subjects,
             "code": scan.code(subjects, syntax) if rule.where == "code" else subjects,
+            "head": subjects.to_frame().select(scan.head(pl.col("text"))).to_series(),
             "bytes": subjects.str.len_bytes(),
         }
     ).hstack(scan.densities(subjects))

@@ -1,7 +1,7 @@
 """Rules to Polars expressions: each says of a whole batch which documents it drops, in native code.
 
 A batch is a frame with the columns that the rules look at: `original` (text as crawled), `text` (after the
-transforms), `code` (text without comments and strings), `path`, `repo`, and the numbers `bytes`, `digits`, `characters`.
+transforms), `code` (text without comments and strings), `head` (its beginning), `path`, `repo`, and the numbers `bytes`, `digits`, `characters`.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ def check(rule: Rule) -> Check:
     column, pattern = _target(rule)
     found = pl.col(column).str.contains(pattern)
     if rule.condition.startswith("require"):
-        return Check(rule.id, rule.reason, column, (~found).fill_null(False), _said(pl.lit(_wanted(rule))))
+        said = pl.lit(_wanted(rule)) if rule.condition == "require_any" else pl.lit("not found")
+        return Check(rule.id, rule.reason, column, (~found).fill_null(False), _said(said))
     return Check(rule.id, rule.reason, column, found.fill_null(False), lambda rows: _context(rows[column], pattern))
 
 

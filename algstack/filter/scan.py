@@ -22,6 +22,9 @@ LINE_COMMENT, BLOCK_COMMENT, STRING, LONG_STRING = range(4)
 NEWLINE, CARRIAGE_RETURN, SPACE, QUOTE, BACKSLASH = 10, 13, 32, 39, 92
 LONGEST_TOKEN = 24
 
+HEAD = 2_000
+"""Characters in which a file says who wrote it."""
+
 
 class Texts(NamedTuple):
     """A batch of texts as Arrow stores them: text i is `data[offsets[i]:offsets[i + 1]]`."""
@@ -36,6 +39,11 @@ def as_texts(series: pl.Series) -> Texts:
     _, offsets, data = array.buffers()
     bounds = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
     return Texts(np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8), bounds)
+
+
+def head(text: pl.Expr) -> pl.Expr:
+    """The beginning of a text: its first HEAD characters."""
+    return text.str.head(HEAD)
 
 
 def densities(series: pl.Series) -> pl.DataFrame:
