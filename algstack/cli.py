@@ -78,7 +78,7 @@ def crawl(
     """Fetch what the manifest names: sources to documents."""
 
     def run(context: Context) -> pipeline.Records:
-        return crawl_stage.run(context, pipeline.languages_of(context.manifest), source)
+        return crawl_stage.run(context, filter_stage.languages_of(context.manifest), source)
 
     _run_stage("crawl", run, manifest_path, workspace, workers, as_json)
 
@@ -86,7 +86,6 @@ def crawl(
 @app.command("filter")
 def filter_(
     lang: Annotated[list[str] | None, typer.Option("--lang", help="Only this language (repeatable).")] = None,
-    profile: Annotated[str | None, typer.Option(help="default or llemma.", show_default="the manifest's")] = None,
     manifest_path: ManifestOption = DEFAULT_MANIFEST,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     workers: WorkersOption = None,
@@ -94,10 +93,9 @@ def filter_(
 ) -> None:
     """Decide which documents are the mathematics that is wanted."""
 
-    def run(context: Context) -> pipeline.Records:
-        return filter_stage.run(context, pipeline.languages_of(context.manifest), lang)
-
-    _run_stage("filter", run, manifest_path, workspace, workers, as_json)
+    _run_stage(
+        "filter", lambda context: filter_stage.run(context, lang), manifest_path, workspace, workers, as_json
+    )
 
 
 @app.command()
