@@ -59,7 +59,7 @@ def _refused(pattern: str) -> str | None:
 
 
 def apply(rule: Rule, examples: Sequence[str], syntax: Syntax) -> list[bool]:
-    """Say of each example whether the rule drops it. An example of a path or repository rule is a path or repository."""
+    """Say of each example whether the rule drops it; for a path or repository rule it is a path or repository."""
     subjects = pl.Series("text", list(examples), pl.String)
     frame = pl.DataFrame(
         {

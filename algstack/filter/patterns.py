@@ -1,4 +1,4 @@
-"""A filter file's patterns as Rust regular expressions, which take linear time on any text.
+r"""A filter file's patterns as Rust regular expressions, which take linear time on any text.
 
 Patterns are ASCII-minded and line-minded: `\s`, `\w`, `\d` and `\b` know ASCII only (which is also what keeps
 the engine fast), `^` and `$` are the ends of lines, `\A` and `\z` those of the text.
@@ -22,7 +22,9 @@ def compiled(patterns: Iterable[str], ignore_case: bool = False) -> str:
         ValueError: the engine refuses a pattern: look-around, back-references, or simply not a pattern.
     """
     parts = [_translated(pattern) for pattern in patterns]
-    whole = ("(?mi)" if ignore_case else "(?m)") + (parts[0] if len(parts) == 1 else "|".join(f"(?:{p})" for p in parts))
+    whole = ("(?mi)" if ignore_case else "(?m)") + (
+        parts[0] if len(parts) == 1 else "|".join(f"(?:{p})" for p in parts)
+    )
     _refuse_unusable(whole)
     return whole
 

@@ -1,7 +1,8 @@
 """Rules to Polars expressions: each says of a whole batch which documents it drops, in native code.
 
-A batch is a frame with the columns that the rules look at: `original` (text as crawled), `text` (after the
-transforms), `code` (text without comments and strings), `head` (its beginning), `path`, `repo`, and the numbers `bytes`, `digits`, `characters`.
+A batch is a frame with the columns that the rules look at: `original` (text as crawled), `text` (after the transforms),
+`code` (text without comments and strings), `head` (its beginning), `path`, `repo`, and the numbers `bytes`, `digits`,
+`characters`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ Evidence = Callable[[pl.DataFrame], pl.Series]
 
 @dataclass(frozen=True)
 class Check:
-    """A rule made ready: `dropped` is a Boolean expression, never null; `evidence` says what was seen in dropped rows."""
+    """A rule made ready: `dropped` is a Boolean expression, never null; `evidence` says what dropped rows show."""
 
     rule: str
     reason: str
@@ -46,9 +47,7 @@ def limits(language: Language) -> list[Check]:
     if limit.max_bytes is not None:
         reason = f"The file is larger than {limit.max_bytes:,} bytes."
         checks.append(
-            Check(
-                "too-large", reason, "text", pl.col("bytes") > limit.max_bytes, _said(pl.format("{} bytes", "bytes"))
-            )
+            Check("too-large", reason, "text", pl.col("bytes") > limit.max_bytes, _said(pl.format("{} bytes", "bytes")))
         )
     if limit.max_digits is not None:
         reason = f"More than {limit.max_digits:g} of the characters are digits: data, not text."
