@@ -76,12 +76,18 @@ def _decided(batch: pl.DataFrame, language: Language, languages: Languages) -> p
         pl.when(pl.col("text") != pl.col("original")).then("text").alias("text"),
     )
     dropped = pl.concat([drop.cast(_DROPS) for drop in drops]) if drops else pl.DataFrame(schema=_DROPS)
-    dropped = dropped.select("row", pl.lit(False).alias("keep"), "rule", "reason", "evidence", text=pl.lit(None, pl.String))
-    return pl.concat([kept, dropped]).join(batch.select("row", "id"), on="row").with_columns(
-        stage=pl.lit(STAGE),
-        lang=pl.lit(language.name),
-        keeper=pl.lit(None, pl.String),
-        similarity=pl.lit(None, pl.Float64),
+    dropped = dropped.select(
+        "row", pl.lit(False).alias("keep"), "rule", "reason", "evidence", text=pl.lit(None, pl.String)
+    )
+    return (
+        pl.concat([kept, dropped])
+        .join(batch.select("row", "id"), on="row")
+        .with_columns(
+            stage=pl.lit(STAGE),
+            lang=pl.lit(language.name),
+            keeper=pl.lit(None, pl.String),
+            similarity=pl.lit(None, pl.Float64),
+        )
     )
 
 

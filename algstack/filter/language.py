@@ -343,4 +343,3 @@ def _resolve(name: str, known: Mapping[str, Language]) -> str:
             return language.name
     aliases: Iterable[str] = (alias for language in known.values() for alias in language.aliases)
     raise ManifestError(f"unknown language `{name}`{toml.nearest(name, (*known, *aliases))}")
-

@@ -22,7 +22,9 @@ def compiled(patterns: Iterable[str], ignore_case: bool = False) -> str:
         ValueError: the engine refuses a pattern: look-around, back-references, or simply not a pattern.
     """
     parts = [_translated(pattern) for pattern in patterns]
-    whole = ("(?mi)" if ignore_case else "(?m)") + (parts[0] if len(parts) == 1 else "|".join(f"(?:{p})" for p in parts))
+    whole = ("(?mi)" if ignore_case else "(?m)") + (
+        parts[0] if len(parts) == 1 else "|".join(f"(?:{p})" for p in parts)
+    )
     _refuse_unusable(whole)
     return whole
 

@@ -53,7 +53,9 @@ def _recognised(texts: pl.Series, group: pl.DataFrame, rivals: Sequence[str], la
     """Decide a group of documents that share an extension: columns `row`, `owner`, `found`."""
     scores = pl.DataFrame([_points(texts, languages.any(rival)).alias(rival) for rival in rivals])
     best = pl.max_horizontal(rivals)
-    came_as = pl.coalesce(*(pl.when(pl.col("owner") == rival, pl.col(rival) == best).then(pl.lit(rival)) for rival in rivals))
+    came_as = pl.coalesce(
+        *(pl.when(pl.col("owner") == rival, pl.col(rival) == best).then(pl.lit(rival)) for rival in rivals)
+    )
     first = pl.coalesce(*(pl.when(pl.col(rival) == best).then(pl.lit(rival)) for rival in rivals))
     found = group.hstack(scores).select("row", "owner", found=pl.coalesce(came_as, first))
     wanted = pl.col("found").is_in(list(languages))
@@ -64,7 +66,9 @@ def _points(texts: pl.Series, language: Language) -> pl.Series:
     if not language.signs:
         return pl.zeros(len(texts), pl.Int32, eager=True)
     frame = _views(texts, language)
-    return frame.select(pl.sum_horizontal([_found(sign).cast(pl.Int32) * sign.points for sign in language.signs])).to_series()
+    return frame.select(
+        pl.sum_horizontal([_found(sign).cast(pl.Int32) * sign.points for sign in language.signs])
+    ).to_series()
 
 
 def _views(texts: pl.Series, language: Language) -> pl.DataFrame:

@@ -46,9 +46,7 @@ def limits(language: Language) -> list[Check]:
     if limit.max_bytes is not None:
         reason = f"The file is larger than {limit.max_bytes:,} bytes."
         checks.append(
-            Check(
-                "too-large", reason, "text", pl.col("bytes") > limit.max_bytes, _said(pl.format("{} bytes", "bytes"))
-            )
+            Check("too-large", reason, "text", pl.col("bytes") > limit.max_bytes, _said(pl.format("{} bytes", "bytes")))
         )
     if limit.max_digits is not None:
         reason = f"More than {limit.max_digits:g} of the characters are digits: data, not text."

@@ -191,9 +191,7 @@ def run_task(task: Task, root: Path, languages: Languages) -> tuple[str, Records
                 counts[lang] += counted(rows)
                 writers[lang].write(rows.select(DECISIONS.names).to_arrow())
     return task.documents.key, {
-        lang: TaskRecord(
-            task=task.documents.key, fingerprint=wanted, counts=counts[lang], parts=tuple(written[lang])
-        )
+        lang: TaskRecord(task=task.documents.key, fingerprint=wanted, counts=counts[lang], parts=tuple(written[lang]))
         for lang, wanted in task.wanted.items()
     }
 
