@@ -36,7 +36,16 @@ SAMPLES = Path(__file__).parent.parent / "manifests/quickstart"
 
 
 def command(folder: Path, workspace: str, workers: int) -> list[str]:
-    build = [sys.executable, "-m", "algstack", "build", "-m", str(folder / "algstack.toml"), "-w", str(folder / workspace)]
+    build = [
+        sys.executable,
+        "-m",
+        "algstack",
+        "build",
+        "-m",
+        str(folder / "algstack.toml"),
+        "-w",
+        str(folder / workspace),
+    ]
     return [*build, "--workers", str(workers)]
 
 
