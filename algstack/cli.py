@@ -6,6 +6,7 @@ import json
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -86,6 +87,7 @@ def crawl(
 @app.command("filter")
 def filter_(
     lang: Annotated[list[str] | None, typer.Option("--lang", help="Only this language (repeatable).")] = None,
+    profile: Annotated[str | None, typer.Option(help="default or llemma.", show_default="the manifest's")] = None,
     manifest_path: ManifestOption = DEFAULT_MANIFEST,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     workers: WorkersOption = None,
@@ -93,9 +95,7 @@ def filter_(
 ) -> None:
     """Decide which documents are the mathematics that is wanted."""
 
-    _run_stage(
-        "filter", lambda context: filter_stage.run(context, lang), manifest_path, workspace, workers, as_json
-    )
+    _run_stage("filter", lambda context: filter_stage.run(context, lang), manifest_path, workspace, workers, as_json)
 
 
 @app.command()
@@ -109,7 +109,12 @@ def dedup(
     as_json: JsonOption = False,
 ) -> None:
     """Drop exact and near-duplicates, each with its keeper and similarity."""
-    _run_stage("dedup", lambda context: {"dedup": dedup_stage.run(context)}, manifest_path, workspace, workers, as_json)
+
+    def run(context: Context) -> pipeline.Records:
+        chosen = replace(context, manifest=context.manifest.override("dedup", threshold=threshold))
+        return {"dedup": dedup_stage.run(chosen)}
+
+    _run_stage("dedup", run, manifest_path, workspace, workers, as_json)
 
 
 @app.command()

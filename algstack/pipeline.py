@@ -85,20 +85,14 @@ def timed(stage: str, context: Context, run: Callable[[Context], Records], folde
     return Summary(stage, counts, done, time.monotonic() - start, place)
 
 
-def build(context: Context, show: Callable[[Summary], None] = lambda summary: None) -> list[Summary]:
-    """Run every stage in order, only what is not done yet, and return what each did.
-
-    Args:
-        context: the manifest, the workspace, the number of workers.
-        show: told each stage's summary as it ends.
-    """
+def build(context: Context) -> list[Summary]:
+    """Run every stage in order, only what is not done yet, and return what each did."""
     summaries = []
     for stage in STAGES:
         folder = context.workspace.path / stage.folder
         if stage.name == "release":
             folder = context.workspace.release(context.manifest.config.version)
         summaries.append(timed(stage.name, context, stage.run, folder))
-        show(summaries[-1])
     return summaries
 
 
