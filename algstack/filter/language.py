@@ -103,7 +103,7 @@ class Sign(toml.Config):
     """A pattern that speaks for a language where several share an extension."""
 
     match: str
-    points: int = Field(default=1, ge=-10, le=10)
+    points: int = Field(default=1, ge=-20, le=20)
     where: Literal["text", "code"] = "code"
 
 
