@@ -34,7 +34,9 @@ class UnreadableNotebookError(ValueError):
 def converted(texts: pl.Series, convert: Callable[[str], str]) -> tuple[pl.Series, pl.Series]:
     """Convert each text; what cannot be converted stays, with the cause in the second series."""
     rows = [_attempt(text, convert) for text in texts]
-    return pl.Series("text", [row[0] for row in rows], pl.String), pl.Series("failed", [row[1] for row in rows], pl.String)
+    return pl.Series("text", [row[0] for row in rows], pl.String), pl.Series(
+        "failed", [row[1] for row in rows], pl.String
+    )
 
 
 def _attempt(text: str, convert: Callable[[str], str]) -> tuple[str, str | None]:
