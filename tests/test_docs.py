@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import click
 import pytest
 import typer
 
@@ -31,7 +30,7 @@ def test_every_command_is_in_the_readme_and_has_help() -> None:
 def test_every_option_has_help() -> None:
     for name, command in COMMANDS.items():
         for option in command.params:
-            if isinstance(option, click.Option):
+            if option.param_type_name == "option":
                 assert option.help, (name, option.name)
 
 
