@@ -121,7 +121,9 @@ def dedup(
 
 @app.command()
 def release(
-    version: Annotated[str | None, typer.Option("--version", show_default="the manifest's")] = None,
+    version: Annotated[
+        str | None, typer.Option("--version", help="The release's version.", show_default="the manifest's")
+    ] = None,
     manifest_path: ManifestOption = DEFAULT_MANIFEST,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     workers: WorkersOption = None,
