@@ -15,7 +15,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from lxml import etree
 
@@ -30,7 +30,8 @@ _NO_LANGUAGE = frozenset({"none", "default", "plaintext", "text"})
 
 _VOID = frozenset({"area", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "wbr"})
 _BLOCKS = frozenset(
-    "p div ul ol li blockquote pre hr h1 h2 h3 h4 h5 h6 table thead tbody tfoot tr td th dl dt dd".split()
+    {"p", "div", "ul", "ol", "li", "blockquote", "pre", "hr", "h1", "h2", "h3", "h4", "h5", "h6"}
+    | {"table", "thead", "tbody", "tfoot", "tr", "td", "th", "dl", "dt", "dd"}
 )
 
 # What the editor fills in when nobody describes the image.
@@ -89,7 +90,7 @@ def _repair(source: str) -> list[str]:
     """Return the same list for HTML that is not well-formed."""
     target = _Pieces()
     # Fed in portions and with huge_tree, libxml2 has neither a limit of size nor of depth.
-    parser = etree.HTMLParser(target=target, huge_tree=True, remove_comments=True, remove_pis=True)
+    parser: Any = etree.HTMLParser(target=cast(Any, target), huge_tree=True, remove_comments=True, remove_pis=True)
     parser.feed("<html><body>")
     for start in range(0, len(source), 1 << 16):
         parser.feed(source[start : start + (1 << 16)])
@@ -265,7 +266,7 @@ class _Writer:
             handler = handlers.get(tag)
             if handler is None:
                 handler = self._by_name(tag)
-            text = handler(self, text)  # noqa: PLW2901 - code takes more of it
+            text = handler(self, text)
             if not text:
                 continue
             if self._inline:
@@ -302,7 +303,7 @@ class _Writer:
 
     def _attributes(self, name: str) -> str:
         """Return the attributes of the current tag, which is called `name`; empty for a bare `<name>`."""
-        if not self._tag[: len(name)].lower() == name:
+        if self._tag[: len(name)].lower() != name:
             return ""  # left by an earlier tag: bare tags are found without their text being kept
         attributes, self._tag = self._tag[len(name) :], ""
         return attributes
