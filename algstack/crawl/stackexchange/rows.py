@@ -17,6 +17,7 @@ _ROW = re.compile(rb"<row\s[^<]*>")
 _ROOT = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<([A-Za-z][\w.-]*)", re.DOTALL)
 _ATTRIBUTE = re.compile(r"([A-Za-z_][\w.:-]*)\s*=\s*\"([^\"]*)\"")
 _ANY_ATTRIBUTE = re.compile(r"([A-Za-z_][\w.:-]*)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_SINGLE_QUOTED = re.compile(r"=\s*'")
 _REFERENCE = re.compile(r"&(?:#(\d{1,7})|#x([0-9A-Fa-f]{1,6})|(lt|gt|quot|apos|amp));")
 _NAMED = {"lt": "<", "gt": ">", "quot": '"', "apos": "'", "amp": "&"}
 
@@ -113,7 +114,8 @@ def attributes(row: bytes) -> dict[str, str]:
     except UnicodeDecodeError as error:
         raise BadRow(f"byte {error.start} of the row is not UTF-8") from None
     pairs = _ATTRIBUTE.findall(text)
-    if 2 * len(pairs) != text.count('"'):
+    # A value in single quotes may hold what looks like attributes in double ones.
+    if 2 * len(pairs) != text.count('"') or _SINGLE_QUOTED.search(text):
         pairs = [(name, double or single) for name, double, single in _ANY_ATTRIBUTE.findall(text)]
         if _ANY_ATTRIBUTE.sub("", text).strip("<row/> \t\r\n"):
             raise BadRow("the row's attributes are not well-formed")
