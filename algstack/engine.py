@@ -45,9 +45,7 @@ def run(function: Callable[[Task], Result], tasks: Iterable[Task], workers: int)
     yield from _run_in_processes(function, tasks, workers)
 
 
-def _run_in_processes(
-    function: Callable[[Task], Result], tasks: Sequence[Task], workers: int
-) -> Iterator[Result]:
+def _run_in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[Result]:
     waiting = iter(tasks)
     running: set[Future[Result]] = set()
     pool = _pool(workers)
