@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from string import Template
 from typing import Any
@@ -12,7 +13,7 @@ import pyarrow as pa
 import yaml
 
 from algstack import documents
-from algstack.dataset import Counts, Record
+from algstack.dataset import Record
 from algstack.errors import AlgstackError
 from algstack.release.statistics import Group, SplitStatistics, Statistics
 
@@ -35,7 +36,7 @@ SIZE_CATEGORIES = (
 
 
 class CardFacts(Record):
-    """What the card says besides the statistics. `upstream` are the counts of each stage's folder."""
+    """What the card says besides the statistics. `stages` are those after the crawl that ran."""
 
     name: str
     title: str | None
@@ -46,7 +47,7 @@ class CardFacts(Record):
     tokenizer: str
     tool: str
     dedup_threshold: float
-    upstream: dict[str, Counts]
+    stages: tuple[str, ...]
 
 
 def render(facts: CardFacts, statistics: Statistics, template: str | None = None) -> str:
@@ -170,9 +171,9 @@ def fields(facts: CardFacts, statistics: Statistics) -> dict[str, str]:
         "source_table": _group_table("Source", statistics.sources),
         "license_table": _group_table("Licence", statistics.licenses),
         "waterfall_table": waterfall_table(facts, statistics),
-        "rule_table": rule_table(facts),
-        "deduplication": _deduplication(facts),
-        "decontamination": _decontamination(facts),
+        "rule_table": rule_table(facts, statistics),
+        "deduplication": _deduplication(facts, statistics),
+        "decontamination": _decontamination(facts, statistics),
     }
 
 
@@ -180,10 +181,9 @@ def language_table(facts: CardFacts, statistics: Statistics) -> str:
     """Markdown table, one line per language and one for all."""
     rows = []
     for group in (*statistics.languages, statistics.total):
-        reached = facts.upstream.get(f"filter/{group.value}", Counts()).documents
-        if group is statistics.total:
-            reached = stage_counts(facts.upstream, "filter").documents
-        kept = f"{100 * group.documents / reached:.1f} %" if reached else "–"
+        lang = None if group is statistics.total else group.value
+        dropped = sum(dropped_by(statistics, stage, lang) for stage in (*facts.stages, "release"))
+        kept = f"{100 * group.documents / (group.documents + dropped):.1f} %" if group.documents else "–"
         rows.append([_cell(group.value), *_group_cells(group), kept])
     return _table(["Language", "Documents", "MB", "Tokens", "Repositories", "Kept"], rows, right=5)
 
@@ -205,25 +205,23 @@ def split_table(statistics: Statistics) -> str:
     return _table(["Split", "Documents", "MB", "Tokens", "Shards"], rows, right=4)
 
 
-def stage_counts(upstream: Mapping[str, Counts], stage: str) -> Counts:
-    """Counts of a stage over all its folders."""
-    return sum((counts for folder, counts in upstream.items() if folder.split("/")[0] == stage), Counts())
+def dropped_by(statistics: Statistics, stage: str, lang: str | None = None) -> int:
+    """Return how many documents a stage dropped, of all languages or of one."""
+    return sum(
+        drops.documents for drops in statistics.dropped if drops.stage == stage and (lang is None or drops.lang == lang)
+    )
 
 
 def waterfall(facts: CardFacts, statistics: Statistics) -> list[tuple[str, int, int, int]]:
-    """Return (stage, documents in, dropped, documents out) for each stage; the last line is the release."""
+    """Return (stage, documents in, dropped, documents out) for each stage; what the last puts out is the release."""
+    stages = ["crawl", *facts.stages, "release"]
+    left = statistics.total.documents + sum(drops.documents for drops in statistics.dropped)
     rows = []
-    reached = 0
-    for stage in ("crawl", "filter", "dedup", "decontaminate"):
-        counts = stage_counts(facts.upstream, stage)
-        if not counts.documents:
-            continue
-        undecided = reached - counts.documents if stage != "crawl" else 0
-        if undecided > 0:
-            rows.append(("no filter for the language", reached, undecided, counts.documents))
-        rows.append((stage, counts.documents, counts.documents - counts.kept, counts.kept))
-        reached = counts.kept
-    rows.append(("release", reached, reached - statistics.total.documents, statistics.total.documents))
+    for stage in stages:
+        dropped = dropped_by(statistics, stage)
+        if dropped or stage != "release":
+            rows.append((stage, left, dropped, left - dropped))
+        left -= dropped
     return rows
 
 
@@ -236,34 +234,36 @@ def waterfall_table(facts: CardFacts, statistics: Statistics) -> str:
     return _table(["Stage", "Documents in", "Dropped", "Documents out"], rows, right=3)
 
 
-def rule_table(facts: CardFacts) -> str:
+def rule_table(facts: CardFacts, statistics: Statistics) -> str:
     """Markdown table of the drops per stage and rule, the commonest first."""
-    rows = []
-    for stage in ("crawl", "filter", "dedup", "decontaminate"):
-        dropped = stage_counts(facts.upstream, stage).dropped
-        for rule, count in sorted(dropped.items(), key=lambda item: (-item[1], item[0])):
-            rows.append([stage, f"`{_cell(rule)}`", f"{count:,}"])
-    return _table(["Stage", "Rule", "Dropped"], rows, right=1) if rows else "Nothing was dropped."
+    counts: Counter[tuple[int, str, str, str]] = Counter()
+    order = ["crawl", *facts.stages, "release"]
+    for drops in statistics.dropped:
+        counts[order.index(drops.stage), drops.stage, drops.rule, drops.reason] += drops.documents
+    rows = [
+        [stage, f"`{_cell(rule)}`", _cell(reason), f"{count:,}"]
+        for (_, stage, rule, reason), count in sorted(counts.items(), key=lambda item: (item[0][0], -item[1], item[0]))
+    ]
+    return _table(["Stage", "Rule", "Reason", "Dropped"], rows, right=1) if rows else "Nothing was dropped."
 
 
-def _deduplication(facts: CardFacts) -> str:
-    counts = stage_counts(facts.upstream, "dedup")
-    if not counts.documents:
+def _deduplication(facts: CardFacts, statistics: Statistics) -> str:
+    if "dedup" not in facts.stages:
         return "This release was not deduplicated."
     return (
         "Exact duplicates first (line ends made equal), then near-duplicates: a document was dropped where a kept "
         f"document has at least {facts.dedup_threshold:g} of its 5-token shingles in common with it (exact Jaccard "
         "similarity, candidates by MinHash). A shingle's token is a run of letters, digits, `_` or characters beyond "
-        f"ASCII. {counts.documents - counts.kept:,} of {counts.documents:,} documents were dropped."
+        f"ASCII. {dropped_by(statistics, 'dedup'):,} documents were dropped; `dropped/` names the keeper and the "
+        "similarity of each."
     )
 
 
-def _decontamination(facts: CardFacts) -> str:
-    counts = stage_counts(facts.upstream, "decontaminate")
-    if not counts.documents:
+def _decontamination(facts: CardFacts, statistics: Statistics) -> str:
+    if "decontaminate" not in facts.stages:
         return "This release was **not** compared with benchmarks. Do so before you evaluate on one."
-    dropped = counts.documents - counts.kept
-    return f"{dropped:,} of {counts.documents:,} documents were dropped for what they share with benchmarks."
+    dropped = dropped_by(statistics, "decontaminate")
+    return f"{dropped:,} documents were dropped for what they share with benchmarks."
 
 
 def license_text(statistics: Statistics) -> str:
