@@ -13,14 +13,18 @@ import pyarrow as pa
 import yaml
 
 from algstack import documents
-from algstack.dataset import Record
 from algstack.errors import AlgstackError
+from algstack.release import figures
+from algstack.release.facts import Facts, dropped_by, waterfall
 from algstack.release.statistics import Group, SplitStatistics, Statistics
+from algstack.release.svg import LIGHT, WIDTH
 
 DEFAULT_CONFIG = "default"
 """The hub's configuration that holds all languages."""
 
 MB = 10**6
+
+_BLANK_LINES = re.compile(r"\n{3,}")
 
 SIZE_CATEGORIES = (
     (10**3, "n<1K"),
@@ -35,22 +39,7 @@ SIZE_CATEGORIES = (
 """The hub's names of sizes, by the documents that are fewer."""
 
 
-class CardFacts(Record):
-    """What the card says besides the statistics. `stages` are those after the crawl that ran."""
-
-    name: str
-    title: str | None
-    description: str | None
-    version: str
-    date: str | None
-    contact: str | None
-    tokenizer: str
-    tool: str
-    dedup_threshold: float
-    stages: tuple[str, ...]
-
-
-def render(facts: CardFacts, statistics: Statistics, template: str | None = None) -> str:
+def render(facts: Facts, statistics: Statistics, template: str | None = None) -> str:
     """Return the whole README.md.
 
     Args:
@@ -63,7 +52,7 @@ def render(facts: CardFacts, statistics: Statistics, template: str | None = None
     """
     body = files("algstack.release").joinpath("card.md").read_text(encoding="utf-8") if template is None else template
     try:
-        text = Template(body).substitute(fields(facts, statistics))
+        text = _BLANK_LINES.sub("\n\n", Template(body).substitute(fields(facts, statistics)))
     except KeyError as error:
         known = ", ".join(sorted(fields(facts, statistics)))
         raise AlgstackError(
@@ -74,12 +63,12 @@ def render(facts: CardFacts, statistics: Statistics, template: str | None = None
     return f"---\n{front_matter(facts, statistics)}---\n\n{text}"
 
 
-def front_matter(facts: CardFacts, statistics: Statistics) -> str:
+def front_matter(facts: Facts, statistics: Statistics) -> str:
     """Return the YAML that the hub reads, without its `---` lines."""
     return yaml.safe_dump(card_data(facts, statistics), sort_keys=False, allow_unicode=True, width=1000)
 
 
-def card_data(facts: CardFacts, statistics: Statistics) -> dict[str, Any]:
+def card_data(facts: Facts, statistics: Statistics) -> dict[str, Any]:
     """Return the front matter as plain values; keys are those of the hub's dataset cards."""
     configs = [(DEFAULT_CONFIG, list(statistics.splits))]
     languages = sorted({split.lang for split in statistics.splits})
@@ -141,7 +130,7 @@ def _dtype(arrow: pa.DataType) -> str:
     return str(arrow)
 
 
-def fields(facts: CardFacts, statistics: Statistics) -> dict[str, str]:
+def fields(facts: Facts, statistics: Statistics) -> dict[str, str]:
     """Return what a template can ask for."""
     total = statistics.total
     first = max(statistics.splits, key=lambda split: split.documents, default=None)
@@ -162,6 +151,7 @@ def fields(facts: CardFacts, statistics: Statistics) -> dict[str, str]:
         "example_lang": first.lang if first else DEFAULT_CONFIG,
         "example_split": first.split if first else "train",
         "contact": f"write to {facts.contact}" if facts.contact else "tell whoever published this dataset",
+        **_pictures(facts, statistics),
         "language_table": language_table(facts, statistics),
         "split_table": split_table(statistics),
         "column_table": _table(
@@ -177,7 +167,22 @@ def fields(facts: CardFacts, statistics: Statistics) -> dict[str, str]:
     }
 
 
-def language_table(facts: CardFacts, statistics: Statistics) -> str:
+def _pictures(facts: Facts, statistics: Statistics) -> dict[str, str]:
+    """Return each figure's place in the text; empty where there is nothing to draw."""
+    drawn = {chart.name: chart.title for chart in figures.charts(facts, statistics, LIGHT)}
+    return {f"figure_{name}": _picture(name, drawn[name]) if name in drawn else "" for name in figures.NAMES}
+
+
+def _picture(name: str, title: str) -> str:
+    """A figure that follows the reader's light or dark page."""
+    place = f"{figures.FOLDER}/{name}"
+    return (
+        f'<picture><source media="(prefers-color-scheme: dark)" srcset="{place}-dark.png">'
+        f'<img src="{place}-light.png" alt="{title}" width="{WIDTH}"></picture>'
+    )
+
+
+def language_table(facts: Facts, statistics: Statistics) -> str:
     """Markdown table, one line per language and one for all."""
     rows = []
     for group in (*statistics.languages, statistics.total):
@@ -205,27 +210,7 @@ def split_table(statistics: Statistics) -> str:
     return _table(["Split", "Documents", "MB", "Tokens", "Shards"], rows, right=4)
 
 
-def dropped_by(statistics: Statistics, stage: str, lang: str | None = None) -> int:
-    """Return how many documents a stage dropped, of all languages or of one."""
-    return sum(
-        drops.documents for drops in statistics.dropped if drops.stage == stage and (lang is None or drops.lang == lang)
-    )
-
-
-def waterfall(facts: CardFacts, statistics: Statistics) -> list[tuple[str, int, int, int]]:
-    """Return (stage, documents in, dropped, documents out) for each stage; what the last puts out is the release."""
-    stages = ["crawl", *facts.stages, "release"]
-    left = statistics.total.documents + sum(drops.documents for drops in statistics.dropped)
-    rows = []
-    for stage in stages:
-        dropped = dropped_by(statistics, stage)
-        if dropped or stage != "release":
-            rows.append((stage, left, dropped, left - dropped))
-        left -= dropped
-    return rows
-
-
-def waterfall_table(facts: CardFacts, statistics: Statistics) -> str:
+def waterfall_table(facts: Facts, statistics: Statistics) -> str:
     """Markdown table of how many documents each stage dropped."""
     rows = [
         [_cell(stage), f"{before:,}", f"{dropped:,}", f"{after:,}"]
@@ -234,7 +219,7 @@ def waterfall_table(facts: CardFacts, statistics: Statistics) -> str:
     return _table(["Stage", "Documents in", "Dropped", "Documents out"], rows, right=3)
 
 
-def rule_table(facts: CardFacts, statistics: Statistics) -> str:
+def rule_table(facts: Facts, statistics: Statistics) -> str:
     """Markdown table of the drops per stage and rule, the commonest first."""
     counts: Counter[tuple[int, str, str, str]] = Counter()
     order = ["crawl", *facts.stages, "release"]
@@ -247,7 +232,7 @@ def rule_table(facts: CardFacts, statistics: Statistics) -> str:
     return _table(["Stage", "Rule", "Reason", "Dropped"], rows, right=1) if rows else "Nothing was dropped."
 
 
-def _deduplication(facts: CardFacts, statistics: Statistics) -> str:
+def _deduplication(facts: Facts, statistics: Statistics) -> str:
     if "dedup" not in facts.stages:
         return "This release was not deduplicated."
     return (
@@ -259,7 +244,7 @@ def _deduplication(facts: CardFacts, statistics: Statistics) -> str:
     )
 
 
-def _decontamination(facts: CardFacts, statistics: Statistics) -> str:
+def _decontamination(facts: Facts, statistics: Statistics) -> str:
     if "decontaminate" not in facts.stages:
         return "This release was **not** compared with benchmarks. Do so before you evaluate on one."
     dropped = dropped_by(statistics, "decontaminate")

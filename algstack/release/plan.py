@@ -90,8 +90,9 @@ def plan(runs: StageRecord, folder: Path, shard_bytes: int) -> list[Shard]:
     places = _places(runs)
     for place, groups in sorted(places.items()):
         rows = _rows(folder, place, groups)
-        _refuse_neighbours_with_one_id(rows["id"])
-        seen.append(rows["id"].hash(0).to_numpy())
+        if place != PLACE:  # what two sources refuse may have one name
+            _refuse_neighbours_with_one_id(rows["id"])
+            seen.append(rows["id"].hash(0).to_numpy())
         shards += _shards_of(place, rows, groups, shard_bytes)
     _refuse_one_id_in_two_places(seen, places, folder)
     return shards
@@ -163,7 +164,7 @@ def cut_row_groups(ids: Sequence[str], sizes: Sequence[int], target: int) -> lis
     starts, held = [0], 0
     for row, (name, size) in enumerate(zip(ids, sizes, strict=True)):
         full = held >= target * 3 // 2 or (held >= target * 3 // 4 and zlib.crc32(name.encode()) % OPENS_GROUP == 0)
-        if full and row > starts[-1]:
+        if full and row > starts[-1] and name != ids[row - 1]:
             starts.append(row)
             held = 0
         held += size
@@ -203,7 +204,7 @@ def _refuse_one_id_in_two_places(hashes: list[np.ndarray], places: dict[str, lis
     if not equal.size:
         return
     wanted = pl.Series(equal).implode()
-    found = [_rows(folder, place, groups)["id"] for place, groups in places.items()]
+    found = [_rows(folder, place, groups)["id"] for place, groups in places.items() if place != PLACE]
     ids = pl.concat([ids.filter(ids.hash(0).is_in(wanted)) for ids in found])
     twice = ids.filter(ids.is_duplicated())
     if twice.len():

@@ -13,9 +13,9 @@ from typing import Any
 from algstack import dataset, engine
 from algstack.dataset import STAGE_FILE, StageFolder, StageRecord, TaskRecord
 from algstack.errors import AlgstackError, DatasetError
-from algstack.release import card, tokens
-from algstack.release.card import CardFacts
+from algstack.release import card, figures, tokens
 from algstack.release.dropped import Decided, decided
+from algstack.release.facts import facts_of
 from algstack.release.plan import plan
 from algstack.release.runs import RunTask, write_runs
 from algstack.release.shards import ShardTask, write_shard
@@ -175,7 +175,9 @@ def _describe(context: Context, folder: StageFolder, record: StageRecord) -> Non
     _remove_strays(release, {part.name for part in record.parts})
     statistics = measure(release)
     _check_counts(release, record, statistics)
-    dataset.write_text(release / "README.md", card.render(facts(record), statistics))
+    facts = facts_of(record)
+    figures.write(release, facts, statistics)
+    dataset.write_text(release / "README.md", card.render(facts, statistics))
     dataset.write_text(release / "LICENSE.md", card.license_text(statistics))
     dataset.write_text(release / "manifest.toml", context.manifest.text)
     write_checksums(release)
@@ -199,24 +201,6 @@ def _check_counts(release: Path, record: StageRecord, statistics: Statistics) ->
         )
 
 
-def facts(record: StageRecord) -> CardFacts:
-    """What the card says besides the statistics, from a release's own record."""
-    config = record.config
-    described = config["manifest"]
-    return CardFacts(
-        name=described["name"],
-        title=described["title"],
-        description=described["description"],
-        version=config["version"],
-        date=config["date"],
-        contact=described["contact"],
-        tokenizer=config["tokenizer"]["name"],
-        tool=record.tool,
-        dedup_threshold=described["dedup"]["threshold"],
-        stages=config["stages"],
-    )
-
-
 def write_checksums(release: Path) -> None:
     """Write SHA256SUMS over every other file, in the format of `sha256sum`."""
     files = sorted(path.relative_to(release).as_posix() for path in release.rglob("*") if path.is_file())
@@ -232,4 +216,4 @@ def _publish(building: Path, final: Path, record: StageRecord) -> StageRecord:
     return record
 
 
-__all__ = ["checked_version", "facts", "release_date", "run", "write_checksums"]
+__all__ = ["checked_version", "release_date", "run", "write_checksums"]

@@ -19,7 +19,8 @@ from algstack.dataset import StageRecord
 from algstack.errors import DatasetError
 from algstack.release import card, splits
 from algstack.release.dropped import DROPPED
-from algstack.release.stage import CHECKSUMS, facts
+from algstack.release.facts import facts_of
+from algstack.release.stage import CHECKSUMS
 from algstack.release.statistics import Statistics, dropped_paths, measure, shard_paths, split_of_file
 
 _SHARD = re.compile(r"(?P<split>.+)-(?P<number>\d{5})-of-(?P<of>\d{5})\.parquet")
@@ -233,11 +234,11 @@ def leaks(release: _Release) -> str:
 def card_numbers(release: _Release) -> str:
     """The card's front matter and tables say what the data says."""
     matter = _front_matter(release.card)
-    expected = card.card_data(facts(release.record), release.statistics)
+    expected = card.card_data(facts_of(release.record), release.statistics)
     for key in ("configs", "dataset_info", "size_categories"):
         if matter.get(key) != expected[key]:
             raise _BrokenError(f"README.md: `{key}` {_difference(matter.get(key), expected[key])}")
-    wanted = card.fields(facts(release.record), release.statistics)
+    wanted = card.fields(facts_of(release.record), release.statistics)
     for name in ("language_table", "split_table", "license_table", "source_table", "waterfall_table", "rule_table"):
         for line in wanted[name].splitlines():
             if line not in release.card:
