@@ -183,14 +183,20 @@ def _picture(name: str, title: str) -> str:
 
 
 def language_table(facts: Facts, statistics: Statistics) -> str:
-    """Markdown table, one line per language and one for all."""
+    """Markdown table of language_table_rows."""
+    rows = [[_cell(cell) for cell in row] for row in language_table_rows(facts, statistics)]
+    return _table(["Language", "Documents", "MB", "Tokens", "Repositories", "Kept"], rows, right=5)
+
+
+def language_table_rows(facts: Facts, statistics: Statistics) -> list[list[str]]:
+    """Return name, documents, MB, tokens, repositories and share kept of each language; the last row is for all."""
     rows = []
     for group in (*statistics.languages, statistics.total):
         lang = None if group is statistics.total else group.value
         dropped = sum(dropped_by(statistics, stage, lang) for stage in (*facts.stages, "release"))
         kept = f"{100 * group.documents / (group.documents + dropped):.1f} %" if group.documents else "–"
-        rows.append([_cell(group.value), *_group_cells(group), kept])
-    return _table(["Language", "Documents", "MB", "Tokens", "Repositories", "Kept"], rows, right=5)
+        rows.append([group.value, *_group_cells(group), kept])
+    return rows
 
 
 def split_table(statistics: Statistics) -> str:
@@ -220,16 +226,22 @@ def waterfall_table(facts: Facts, statistics: Statistics) -> str:
 
 
 def rule_table(facts: Facts, statistics: Statistics) -> str:
-    """Markdown table of the drops per stage and rule, the commonest first."""
+    """Markdown table of rule_table_rows."""
+    rows = rule_table_rows(facts, statistics)
+    cells = [[stage, f"`{_cell(rule)}`", _cell(reason), count] for stage, rule, reason, count in rows]
+    return _table(["Stage", "Rule", "Reason", "Dropped"], cells, right=1) if rows else "Nothing was dropped."
+
+
+def rule_table_rows(facts: Facts, statistics: Statistics) -> list[list[str]]:
+    """Return stage, rule, reason and number of the drops, by stage, the commonest first."""
     counts: Counter[tuple[int, str, str, str]] = Counter()
     order = ["crawl", *facts.stages, "release"]
     for drops in statistics.dropped:
         counts[order.index(drops.stage), drops.stage, drops.rule, drops.reason] += drops.documents
-    rows = [
-        [stage, f"`{_cell(rule)}`", _cell(reason), f"{count:,}"]
+    return [
+        [stage, rule, reason, f"{count:,}"]
         for (_, stage, rule, reason), count in sorted(counts.items(), key=lambda item: (item[0][0], -item[1], item[0]))
     ]
-    return _table(["Stage", "Rule", "Reason", "Dropped"], rows, right=1) if rows else "Nothing was dropped."
 
 
 def _deduplication(facts: Facts, statistics: Statistics) -> str:
