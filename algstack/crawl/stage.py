@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import groupby
 from typing import Any, Protocol
 
 import polars as pl
@@ -15,22 +17,27 @@ import pyarrow.parquet as pq
 from algstack import engine
 from algstack.crawl import archive, files, folder, git, packages
 from algstack.crawl.files import FileReader
+from algstack.crawl.stackexchange import source as stackexchange
 from algstack.crawl.task import CrawlTask
 from algstack.dataset import Counts, Part, StageFolder, StageRecord, TaskRecord, part_writer, run_tasks
 from algstack.documents import DECISIONS, DOCUMENTS
 from algstack.errors import DatasetError, ManifestError
 from algstack.manifest import LoadedManifest, Source, select
 from algstack.toml import nearest
-from algstack.workspace import Context, Workspace
+from algstack.workspace import Context, DocumentPart, Workspace, as_frame
 
 CODE = "crawl-1"
 """Raise when the same source gives other documents."""
+
+SCRATCH = ".scratch"
+"""Folder, inside a source's own, of what its tasks share while they run."""
 
 PLANS: Mapping[str, Callable[[Any, LoadedManifest], list[CrawlTask]]] = {
     "archive": archive.plan,
     "folder": folder.plan,
     "git": git.plan,
     "python-packages": packages.plan,
+    "stackexchange": stackexchange.plan,
 }
 """Every kind of source, and what turns it into tasks."""
 
@@ -84,13 +91,19 @@ def _crawl(context: Context, languages: Languages, source: Source) -> StageRecor
     kind = source.kind  # type: ignore[attr-defined]
     tasks = {task.key: task for task in PLANS[kind](source, context.manifest)}
     wanted = {key: stage.task_fingerprint(task.inputs) for key, task in tasks.items()}
-    work = partial(run_task, stage, FileReader(limits, languages))
+    reader = FileReader(limits, languages, stage.path / SCRATCH)
+    work = partial(run_task, stage, reader)
 
     def run_missing(keys: list[str]) -> Iterator[TaskRecord]:
         context.progress.total(f"crawl {source.name}", len(keys))
-        for record in engine.run(work, [(tasks[key], wanted[key]) for key in keys], context.workers):
-            context.progress.advance(record.counts)
-            yield record
+        for prepare, together in groupby(keys, key=lambda key: tasks[key].prepare):
+            if prepare is not None:
+                prepare(reader)
+            todo = [(tasks[key]._replace(prepare=None), wanted[key]) for key in together]
+            for record in engine.run(work, todo, context.workers):
+                context.progress.advance(record.counts)
+                yield record
+            shutil.rmtree(reader.scratch, ignore_errors=True)
 
     return run_tasks(stage, wanted, run_missing)
 
@@ -161,14 +174,19 @@ class _Tally:
 
 
 def check_ids(workspace: Workspace, sources: Sequence[str]) -> None:
-    """Raise DatasetError if two documents share an id, naming it and where it comes from."""
+    """Raise DatasetError if two documents share an id, naming it and where it comes from.
+
+    Ids are compared by 64-bit hashes, 8 bytes a document, and in full only where two are equal.
+    """
     parts = workspace.document_parts([name for name in sources if name in workspace.sources()])
     if not parts:
         return
-    ids = pa.concat_tables(pq.read_table(part.path, columns=["id", "source"]) for part in parts)
-    frame = pl.from_arrow(ids)
-    assert isinstance(frame, pl.DataFrame)
-    twice = frame.filter(pl.col("id").is_duplicated()).sort("id")
+    hashes = pl.concat([_ids(part)["id"].hash() for part in parts])
+    suspects = hashes.filter(hashes.is_duplicated()).unique()
+    if not suspects.len():
+        return
+    found = pl.concat([_ids(part).filter(pl.col("id").hash().is_in(suspects.implode())) for part in parts])
+    twice = found.filter(pl.col("id").is_duplicated()).sort("id", "source")
     if twice.height:
         first = twice.filter(pl.col("id") == twice["id"][0])
         named = " and ".join(f"`{name}`" for name in first["source"].unique().sort())
@@ -176,3 +194,7 @@ def check_ids(workspace: Workspace, sources: Sequence[str]) -> None:
             f"The document {twice['id'][0]} comes more than once, from {named} ({twice.height} such rows in all). "
             "Give the sources different `repo` names, or remove one of them."
         )
+
+
+def _ids(part: DocumentPart) -> pl.DataFrame:
+    return as_frame(pq.read_table(part.path, columns=["id", "source"]))
