@@ -32,6 +32,7 @@ REASONS = {
     "broken-archive": "the archive ends early or is damaged; what came before is kept",
     "link": "a link: where it leads is not part of the source",
     "no-language": "no filter names this file's extension",
+    "no-text": "the row has no text",
     "repeated-path": "the archive holds this path more than once; the first one is kept",
     "special-file": "a device, a pipe or a socket, not a file",
     "submodule": "another repository's commit, not a file of this one",
@@ -47,6 +48,10 @@ class Languages(Protocol):
 
     def for_path(self, path: str) -> str | None:
         """Return the language that a path's extension names, or None."""
+        ...
+
+    def by_label(self, label: str) -> str | None:
+        """Return the language that one of its names means, or None."""
         ...
 
 

@@ -1,7 +1,7 @@
 """Which language a document is in: by its extension, and by its content where several languages share one.
 
-Each language has signs, patterns with points. Every sign found near the beginning counts once; the most points win; a tie goes to
-the language that the user says the document is in, then to the extension's default one.
+Each language has signs, patterns with points. Every sign found near the beginning counts once; the most points win; a
+tie goes to the language that the user says the document is in, then to the extension's default one.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _recognised(
     best[:] = -1
     for number, rival in enumerate(rivals):
         _compete(texts, rival, number, best, winner)
-    names = pl.Series("found", [rivals[number].name for number in winner], pl.String)
+    names = pl.Series("found", [rivals[int(number)].name for number in winner], pl.String)
     wanted = pl.col("found").is_in(list(languages))
     found = group.select("row", "owner").with_columns(names)
     return found.with_columns(owner=pl.when(wanted).then("found").otherwise("owner"))
