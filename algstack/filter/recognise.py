@@ -1,7 +1,7 @@
 """Which language a document is in: by its extension, and by its content where several languages share one.
 
 Each language has signs, patterns with points. Every sign that is found counts once; the most points win; a tie goes to
-the language that the document came as, then to the extension's default one.
+the language that the user says the document is in, then to the extension's default one.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ def assign(documents: pl.DataFrame, languages: Languages) -> pl.DataFrame:
     ).with_columns(found=pl.col("owner"))
     table = table.with_row_index("row")
     texts = documents["text"]
+    table = table.with_columns(said=_said(documents["lang"], table, languages))
     decided = [
         _recognised(texts.gather(group["row"]), group, languages.rivals[str(extension)], languages)
         for (extension,), group in table.group_by("extension", maintain_order=True)
@@ -49,15 +50,21 @@ def _first(extension: str | None, lang: str | None, languages: Languages) -> str
     return lang if lang in candidates else candidates[0]
 
 
+def _said(langs: pl.Series, table: pl.DataFrame, languages: Languages) -> pl.Series:
+    """The language that a document came as, where that says more than its extension does."""
+    usual = {extension: names[0] for extension, names in languages.extensions.items()}
+    expected = table["extension"].replace_strict(usual, default=None, return_dtype=pl.String)
+    return langs.set(langs == expected, None)
+
+
 def _recognised(texts: pl.Series, group: pl.DataFrame, rivals: Sequence[str], languages: Languages) -> pl.DataFrame:
     """Decide a group of documents that share an extension: columns `row`, `owner`, `found`."""
     scores = pl.DataFrame([_points(texts, languages.any(rival)).alias(rival) for rival in rivals])
     best = pl.max_horizontal(rivals)
-    came_as = pl.coalesce(
-        *(pl.when(pl.col("owner") == rival, pl.col(rival) == best).then(pl.lit(rival)) for rival in rivals)
-    )
-    first = pl.coalesce(*(pl.when(pl.col(rival) == best).then(pl.lit(rival)) for rival in rivals))
-    found = group.hstack(scores).select("row", "owner", found=pl.coalesce(came_as, first))
+    winners = [(rival, pl.col(rival) == best) for rival in rivals]
+    said = [pl.when(is_best, pl.col("said") == rival).then(pl.lit(rival)) for rival, is_best in winners]
+    first = [pl.when(is_best).then(pl.lit(rival)) for rival, is_best in winners]
+    found = group.hstack(scores).select("row", "owner", found=pl.coalesce(*said, *first))
     wanted = pl.col("found").is_in(list(languages))
     return found.with_columns(owner=pl.when(wanted).then("found").otherwise("owner"))
 

@@ -4,35 +4,20 @@ The text of a post is never touched: nothing is escaped, re-wrapped or indented,
 block starts get a prefix (`- `, `> `, the indent of a nested list), never continuation lines, which CommonMark
 allows for paragraphs ("lazy continuation"); code blocks stand at the left margin even inside lists and quotes.
 So a formula or a code block of any number of lines is one contiguous piece of the Markdown.
-
-Posts are almost always well-formed, so they are read as a flat list of alternating texts and tags, which is
-several times faster than a tree. Whatever is not balanced goes through lxml's forgiving parser first, which gives the
-same kind of list.
 """
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterator
-from typing import Any, cast
+from collections.abc import Callable
 
-from lxml import etree
+from algstack.crawl.stackexchange.pieces import VOID, Piece, Unbalanced, join_formulas, name_of, repair, split
 
-# Possessive quantifiers: linear time on any input. A `>` inside a quoted value does not end the tag.
-_TAG = re.compile(r"<(/?[a-zA-Z][^<>\"]*+(?:\"[^\"]*+\"[^<>\"]*+)*+)>")
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_NAME = re.compile(r"/?[a-zA-Z][a-zA-Z0-9:-]*")
 _LANGUAGE = re.compile(r"\b(?:lang|language)-([\w+#.-]+)")
 
-# SE's own class names for "no highlighting".
+# The sites' own class names for "no highlighting".
 _NO_LANGUAGE = frozenset({"none", "default", "plaintext", "text"})
-
-_VOID = frozenset({"area", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "wbr"})
-_BLOCKS = frozenset(
-    {"p", "div", "ul", "ol", "li", "blockquote", "pre", "hr", "h1", "h2", "h3", "h4", "h5", "h6"}
-    | {"table", "thead", "tbody", "tfoot", "tr", "td", "th", "dl", "dt", "dd"}
-)
 
 # What the editor fills in when nobody describes the image.
 _NO_DESCRIPTION = frozenset({"", "alt text", "enter image description here", "enter image title here"})
@@ -42,6 +27,9 @@ HEADING_SHIFT = 2
 
 MAX_DEPTH = 40
 """Lists and quotes nested deeper than this get no further indent: no post means it, and prefixes would explode."""
+
+MAX_TABLE_DEPTH = 3
+"""Of tables nested deeper than this only the text is kept."""
 
 
 def to_markdown(source: str, code_lang: str | None = None) -> str:
@@ -56,10 +44,12 @@ def to_markdown(source: str, code_lang: str | None = None) -> str:
     """
     if "\0" in source:
         source = source.replace("\0", "\ufffd")
+    formulas = "$" in source or "\\" in source
     try:
-        return resolve(_Writer(_join_formulas(_split(source)), code_lang).write())
-    except _Unbalanced:
-        return resolve(_Writer(_join_formulas(_repair(source)), code_lang).write())
+        pieces = split(source)
+        return resolve(_Writer(join_formulas(pieces) if formulas else pieces, code_lang).write())
+    except Unbalanced:
+        return resolve(_Writer(join_formulas(repair(source)), code_lang).write())
 
 
 def resolve(text: str) -> str:
@@ -70,137 +60,6 @@ def resolve(text: str) -> str:
     if plain.count("&") == plain.count("&amp;"):
         return plain.replace("&amp;", "&")
     return html.unescape(text)
-
-
-class _Unbalanced(Exception):  # noqa: N818 - a signal, not an error
-    """The HTML is not well-formed: it needs a parser."""
-
-
-def _split(source: str) -> list[str]:
-    """Return [text, tag, text, tag, …, text] of well-formed HTML; tags without their brackets."""
-    if "<!" in source:
-        source = _COMMENT.sub("", source)
-    pieces = _TAG.split(source)
-    if source.count("<") != sum(tag.count("<") for tag in pieces[1::2]) + len(pieces) // 2:
-        raise _Unbalanced
-    return pieces
-
-
-def _repair(source: str) -> list[str]:
-    """Return the same list for HTML that is not well-formed."""
-    target = _Pieces()
-    # Fed in portions and with huge_tree, libxml2 has neither a limit of size nor of depth.
-    parser: Any = etree.HTMLParser(target=cast(Any, target), huge_tree=True, remove_comments=True, remove_pis=True)
-    parser.feed("<html><body>")
-    for start in range(0, len(source), 1 << 16):
-        parser.feed(source[start : start + (1 << 16)])
-    pieces: list[str] = parser.close()
-    return pieces
-
-
-class _Pieces:
-    """Target of lxml's parser: gathers [text, tag, text, …] with entities written again."""
-
-    def __init__(self) -> None:
-        self._pieces = [""]
-        self._text: list[str] = []
-
-    def start(self, tag: str, attributes: dict[str, str]) -> None:
-        if tag not in ("html", "body"):
-            quoted = "".join(f' {name}="{html.escape(value)}"' for name, value in attributes.items())
-            self._add(tag + quoted)
-
-    def end(self, tag: str) -> None:
-        if tag not in ("html", "body") and tag not in _VOID:
-            self._add(f"/{tag}")
-
-    def data(self, text: str) -> None:
-        self._text.append(html.escape(text, quote=False))
-
-    def close(self) -> list[str]:
-        self._flush()
-        return self._pieces
-
-    def _add(self, tag: str) -> None:
-        self._flush()
-        self._pieces += [tag, ""]
-
-    def _flush(self) -> None:
-        self._pieces[-1] = "".join(self._text)
-        self._text = []
-
-
-# -- formulas ---------------------------------------------------------------------------------------------------------
-
-_FORMULA = re.compile(
-    r"\$\$.*?\$\$|\$[^$]*\$|\\\[.*?\\\]|\\\(.*?\\\)|\\begin\{([^{}]*)\}.*?\\end\{\1\}|\\[$\\]", re.DOTALL
-)
-_OPENING = re.compile(r"\$\$|\$|\\\[|\\\(|\\begin\{[^{}]*\}")
-
-
-_PLAIN_ENDS = frozenset({"/p", "/li", "code", "p", "ul", "ol"})
-"""Tags after which no formula goes on; most texts end at one of these."""
-
-
-def _join_formulas(pieces: list[str]) -> list[str]:
-    """Remove the inline tags that stand inside formulas."""
-    joined: list[str] = []
-    copied = 0  # pieces before this are in `joined`
-    position = 1
-    while position < len(pieces):
-        text = pieces[position - 1]
-        end = _formula_end(pieces, position, text) if "$" in text or "\\" in text else None
-        if end is None:
-            position += 2
-            continue
-        joined += pieces[copied:position]
-        joined[-1] += "".join(_inside_formula(pieces, position, end))
-        # What is joined is looked at again: another formula may be open at its end.
-        pieces[end - 1] = joined.pop()
-        copied, position = end - 1, end
-    return joined + pieces[copied:] if copied else pieces
-
-
-def _formula_end(pieces: list[str], position: int, text: str) -> int | None:
-    """Return the index of the tag after the formula that the tag at `position` cuts, if it does."""
-    if pieces[position] in _PLAIN_ENDS:
-        return None
-    closing = _closing(text)
-    return _find_closing(pieces, position, closing) if closing else None
-
-
-def _closing(text: str) -> str | None:
-    """Return what would close the formula that is open at the end of a text, or None."""
-    opening = _OPENING.search(_FORMULA.sub("", text))
-    if opening is None:
-        return None
-    found = opening.group()
-    if found.startswith("\\begin"):
-        return found.replace("begin", "end", 1)
-    return {"\\[": "\\]", "\\(": "\\)"}.get(found, found)
-
-
-def _find_closing(pieces: list[str], position: int, closing: str) -> int | None:
-    """Return the index of the tag after the text that holds `closing`, if only inline tags come before it."""
-    for index in range(position, len(pieces), 2):
-        match = _NAME.match(pieces[index])
-        name = match.group().lstrip("/").lower() if match else ""
-        if name in _BLOCKS or name in ("code", "img"):
-            return None
-        if closing in pieces[index + 1]:
-            return index + 2
-    return None
-
-
-def _inside_formula(pieces: list[str], start: int, end: int) -> Iterator[str]:
-    for index in range(start, end, 2):
-        text = pieces[index + 1]
-        if pieces[index].startswith("br") and not text.startswith("\n"):
-            yield "\n"
-        yield text
-
-
-# -- the writer -------------------------------------------------------------------------------------------------------
 
 
 _VALUES = {
@@ -239,10 +98,9 @@ class _Table:
 class _Writer:
     """Writes the Markdown of one list of pieces. Each tag has a method; it returns the text left to be written."""
 
-    def __init__(self, pieces: list[str], code_lang: str | None) -> None:
-        self._pieces = pieces
+    def __init__(self, pieces: list[Piece], code_lang: str | None) -> None:
+        self._pieces = iter(pieces)
         self._code_lang = code_lang
-        self._tokens: Iterator[tuple[str, str]] = iter(())
         self._tag = ""  # the current tag with its attributes
         self._out: list[str] = []
         self._open: list[str] = []  # names of open elements
@@ -253,44 +111,39 @@ class _Writer:
         self._loose = True  # the last block wants a blank line after it
         self._lists: list[int | None] = []  # next number of each open list, None for bullets
         self._links: list[tuple[int, str]] = []
-        self._tables: list[_Table] = []
+        self._tables: list[_Table | None] = []  # None for those nested too deep
 
     def write(self) -> str:
-        pieces = self._pieces
-        handlers = _HANDLERS
+        """Return the Markdown.
+
+        Raises:
+            Unbalanced: the pieces are not well-formed.
+        """
         append = self._out.append
-        if pieces[0]:
-            self._text(pieces[0])
-        self._tokens = tokens = zip(*[iter(pieces[1:])] * 2, strict=True)
-        for tag, text in tokens:
-            handler = handlers.get(tag)
-            if handler is None:
-                handler = self._by_name(tag)
+        find = _HANDLERS.get
+        for piece in self._pieces:
+            tag, _, text = piece.partition(">")
+            handler = find(tag) or self._by_name(tag)
             text = handler(self, text)
-            if not text:
-                continue
-            if self._inline:
-                append(text)
-            else:
-                self._text(text)
+            if text:
+                if self._inline:
+                    append(text)
+                else:
+                    self._text(text)
         if self._open:
-            raise _Unbalanced
+            raise Unbalanced
         return "".join(self._out).strip("\n \t\r")
 
-    def _by_name(self, tag: str) -> Callable[[_Writer, str], str]:
+    def _by_name(self, tag: str) -> Handler:
         """Find the method of a tag with attributes, capitals or a closing slash."""
+        name = name_of(tag)
         self._tag = tag
-        match = _NAME.match(tag)
-        assert match is not None
-        name = match.group().lower()
         known = _HANDLERS.get(name)
         if known is not None:
             return known
-        if name in _VOID:
-            return _Writer._ignored
-        if tag.startswith("/"):
+        if name.startswith("/"):
             self._close(name[1:])
-        elif not tag.endswith("/"):
+        elif name not in VOID and not tag.endswith("/"):
             self._open.append(name)
         return _Writer._ignored
 
@@ -299,7 +152,7 @@ class _Writer:
 
     def _close(self, name: str) -> None:
         if not self._open or self._open.pop() != name:
-            raise _Unbalanced
+            raise Unbalanced
 
     def _attributes(self, name: str) -> str:
         """Return the attributes of the current tag, which is called `name`; empty for a bare `<name>`."""
@@ -457,7 +310,8 @@ class _Writer:
         """Return (text content of the open element, text after it)."""
         content = [text]
         depth = 1
-        for tag, after in self._tokens:
+        for piece in self._pieces:
+            tag, _, after = piece.partition(">")
             if tag == f"/{name}":
                 depth -= 1
                 if not depth:
@@ -469,7 +323,7 @@ class _Writer:
             elif tag[:4] == "code":
                 self._tag += tag  # its class may name the language
             content.append(after)
-        raise _Unbalanced
+        raise Unbalanced
 
     def _preformatted(self, text: str) -> str:
         """Write a code block at the left margin, fenced by more backticks than it holds."""
@@ -517,30 +371,32 @@ class _Writer:
         self._out.append(f"[{shown}]")
         return text
 
-    def _dropped(self, text: str) -> str:
-        """Skip a script or style sheet."""
-        match = _NAME.match(self._tag)
-        _, text = self._verbatim(match.group().lower() if match else "script", "")
-        return text
-
     # tables: their rows are gathered, because Markdown wants a header and one line a row
 
     def _table(self, text: str) -> str:
         self._open.append("table")
         self._separate()
-        self._tables.append(_Table())
+        self._tables.append(_Table() if len(self._tables) < MAX_TABLE_DEPTH else None)
         return text
 
     def _table_end(self, text: str) -> str:
         self._close("table")
-        self._out.append(self._tables.pop().markdown(self._prefix))
+        if self._inline:
+            self._end_inline()
+        table = self._tables.pop()
+        if table is not None:
+            self._out.append(table.markdown(self._prefix))
         self._loose = True
         return text
 
+    def _open_table(self) -> _Table | None:
+        return self._tables[-1] if self._tables else None
+
     def _row(self, text: str) -> str:
         self._open.append("tr")
-        if self._tables:
-            self._tables[-1].rows.append([])
+        table = self._open_table()
+        if table is not None:
+            table.rows.append([])
         return text
 
     def _row_end(self, text: str) -> str:
@@ -549,9 +405,10 @@ class _Writer:
 
     def _begin_cell(self, name: str, text: str) -> str:
         self._open.append(name)
-        if not self._tables:
+        table = self._open_table()
+        if table is None:
             return text
-        self._tables[-1].start = len(self._out)
+        table.start = len(self._out)
         self._out.append("")  # keeps the cell's text apart from what stands before the table
         self._inline = True
         return text.lstrip()
@@ -559,8 +416,8 @@ class _Writer:
     def _end_cell(self, name: str, text: str) -> str:
         self._close(name)
         self._end_inline()
-        if self._tables:
-            table = self._tables[-1]
+        table = self._open_table()
+        if table is not None:
             table.add("".join(self._out[table.start :]))
             del self._out[table.start :]
         return text
@@ -650,6 +507,11 @@ def _block(name: str, marker: str = "") -> dict[str, Handler]:
     return {name: start, f"/{name}": end}
 
 
+def _dropped(name: str) -> Handler:
+    """Return the method of an element whose content is not text."""
+    return lambda writer, text: writer._verbatim(name, text)[1]
+
+
 def _cell(name: str) -> dict[str, Handler]:
     return {
         name: lambda writer, text: writer._begin_cell(name, text),
@@ -658,6 +520,7 @@ def _cell(name: str) -> dict[str, Handler]:
 
 
 _HANDLERS: dict[str, Handler] = {
+    "": _Writer._ignored,
     "a": _Writer._link,
     "/a": _Writer._link_end,
     "blockquote": _Writer._quote,
@@ -677,8 +540,8 @@ _HANDLERS: dict[str, Handler] = {
     "p": _Writer._paragraph,
     "/p": _Writer._paragraph_end,
     "pre": _Writer._preformatted,
-    "script": _Writer._dropped,
-    "style": _Writer._dropped,
+    "script": _dropped("script"),
+    "style": _dropped("style"),
     "table": _Writer._table,
     "/table": _Writer._table_end,
     "tr": _Writer._row,
