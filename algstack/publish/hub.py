@@ -96,14 +96,21 @@ class HubPlace:
         def read() -> bytes | None:
             with TemporaryDirectory() as cache:
                 try:
-                    path = self._api.hf_hub_download(
-                        self.repo, name, repo_type=REPO_TYPE, revision=self.branch, cache_dir=cache
-                    )
+                    return self._downloaded(name, cache).read_bytes()
                 except (EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError):
                     return None
-                return Path(path).read_bytes()
 
         return self._persist(read)
+
+    def fetch(self, name: str, path: Path) -> None:
+        """Bring a file of the branch, or of the tag of that name, to a path."""
+        with TemporaryDirectory(dir=path.parent) as cache:
+            self._persist(partial(self._downloaded, name, cache)).resolve().rename(path)
+
+    def _downloaded(self, name: str, cache: str) -> Path:
+        return Path(
+            self._api.hf_hub_download(self.repo, name, repo_type=REPO_TYPE, revision=self.branch, cache_dir=cache)
+        )
 
     def send(self, files: Sequence[File], remove: Sequence[str]) -> None:
         """Send large files first, which is what takes long and can go on after a break; then commit."""

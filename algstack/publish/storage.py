@@ -128,6 +128,10 @@ class S3Place:
 
         return self._call(read)
 
+    def fetch(self, name: str, path: Path) -> None:
+        """Bring an object into a file."""
+        self._call(partial(self._client.download_file, self.bucket, self._key(name), str(path)))
+
     def send(self, files: Sequence[File], remove: Sequence[str]) -> None:
         """Send each object whole or not at all."""
         for file in sorted(files, key=_checksums_last):
