@@ -24,7 +24,7 @@ from algstack.documents import DECISIONS, DOCUMENTS
 from algstack.errors import DatasetError, ManifestError
 from algstack.manifest import LoadedManifest, Source, select
 from algstack.toml import nearest
-from algstack.workspace import Context, Workspace
+from algstack.workspace import Context, DocumentPart, Workspace, as_frame
 
 CODE = "crawl-1"
 """Raise when the same source gives other documents."""
@@ -174,14 +174,19 @@ class _Tally:
 
 
 def check_ids(workspace: Workspace, sources: Sequence[str]) -> None:
-    """Raise DatasetError if two documents share an id, naming it and where it comes from."""
+    """Raise DatasetError if two documents share an id, naming it and where it comes from.
+
+    Ids are compared by 64-bit hashes, 8 bytes a document, and in full only where two are equal.
+    """
     parts = workspace.document_parts([name for name in sources if name in workspace.sources()])
     if not parts:
         return
-    ids = pa.concat_tables(pq.read_table(part.path, columns=["id", "source"]) for part in parts)
-    frame = pl.from_arrow(ids)
-    assert isinstance(frame, pl.DataFrame)
-    twice = frame.filter(pl.col("id").is_duplicated()).sort("id")
+    hashes = pl.concat([_ids(part)["id"].hash() for part in parts])
+    suspects = hashes.filter(hashes.is_duplicated()).unique()
+    if not suspects.len():
+        return
+    found = pl.concat([_ids(part).filter(pl.col("id").hash().is_in(suspects.implode())) for part in parts])
+    twice = found.filter(pl.col("id").is_duplicated()).sort("id", "source")
     if twice.height:
         first = twice.filter(pl.col("id") == twice["id"][0])
         named = " and ".join(f"`{name}`" for name in first["source"].unique().sort())
@@ -189,3 +194,7 @@ def check_ids(workspace: Workspace, sources: Sequence[str]) -> None:
             f"The document {twice['id'][0]} comes more than once, from {named} ({twice.height} such rows in all). "
             "Give the sources different `repo` names, or remove one of them."
         )
+
+
+def _ids(part: DocumentPart) -> pl.DataFrame:
+    return as_frame(pq.read_table(part.path, columns=["id", "source"]))
