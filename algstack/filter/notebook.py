@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 import re
 import warnings
-from binascii import a2b_base64
 from base64 import b64decode
+from binascii import a2b_base64
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
