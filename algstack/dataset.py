@@ -211,7 +211,7 @@ class PartWriter:
 
     def _room(self, batch: pa.RecordBatch) -> int:
         """Return how many of the batch's rows still belong to the open row group."""
-        limit = min(batch.num_rows, ROW_GROUP_ROWS - self._pending_rows)
+        limit: int = min(batch.num_rows, ROW_GROUP_ROWS - self._pending_rows)
         if self._text < 0 or self._pending_bytes + self._text_bytes(batch.slice(0, limit)) < ROW_GROUP_BYTES:
             return limit
         total = self._pending_bytes
@@ -228,7 +228,9 @@ class PartWriter:
 
     def _flush(self) -> None:
         if self._pending:
-            self._writer.write_table(pa.Table.from_batches(self._pending, self._schema), row_group_size=ROW_GROUP_ROWS)
+            # One chunk: where chunks begin, pages do too.
+            group = pa.Table.from_batches(self._pending, self._schema).combine_chunks()
+            self._writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
         self.rows += self._pending_rows
         self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
 
@@ -298,9 +300,11 @@ class StageFolder:
             record = TaskRecord.model_validate_json(self._task_path(task).read_bytes())
         except (FileNotFoundError, ValidationError):
             return None
-        if record.fingerprint != wanted or not all(self._is_whole(part) for part in record.parts):
-            return None
-        return record
+        return record if self.is_current(record, wanted) else None
+
+    def is_current(self, record: TaskRecord, wanted: str) -> bool:
+        """Whether a task's record has this fingerprint and its parts are still there."""
+        return record.fingerprint == wanted and all(self._is_whole(part) for part in record.parts)
 
     def save(self, record: TaskRecord) -> None:
         """Record a finished task; its parts must be in place."""
@@ -365,6 +369,13 @@ def load_stage(folder: Path) -> StageRecord | None:
             f"{path}: not a stage record of this version of algstack ({error.error_count()} problems). "
             "Remove the folder to run the stage again."
         ) from error
+
+
+def task_records(folder: Path) -> list[TaskRecord]:
+    """Return the records of an unfinished stage's tasks, by name."""
+    return [
+        TaskRecord.model_validate_json(path.read_bytes()) for path in sorted((folder / TASKS_FOLDER).glob("[!.]*.json"))
+    ]
 
 
 def check_part(path: Path, record: Part) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from itertools import islice
 from multiprocessing import connection, get_context, parent_process
 from typing import TypeVar
 
@@ -49,14 +50,12 @@ def _run_in_processes(function: Callable[[Task], Result], tasks: list[Task], wor
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker)
     try:
         with _single_threaded_children():
-            running = {
-                pool.submit(function, task) for task, _ in zip(waiting, range(IN_FLIGHT * workers), strict=False)
-            }
+            running = {pool.submit(function, task) for task in islice(waiting, IN_FLIGHT * workers)}
         while running:
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 result = future.result()
-                running.update(pool.submit(function, task) for task, _ in zip(waiting, range(1), strict=False))
+                running.update(pool.submit(function, task) for task in islice(waiting, 1))
                 yield result
     except BrokenProcessPool as error:
         raise AlgstackError(

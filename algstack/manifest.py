@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from algstack import data, toml
 from algstack.errors import ManifestError
@@ -77,11 +77,18 @@ class PythonPackagesSource(Source):
 
 
 class StackExchangeSource(Source):
-    """A Stack Exchange dump: a `.7z`, a `Posts.xml`, or a folder that holds one."""
+    """Stack Exchange dumps: each a `.7z`, a `Posts.xml`, or a folder that holds one. `path` may have wildcards."""
 
     kind: Literal["stackexchange"]
     path: str
     site: str | None = None  # e.g. math.stackexchange.com; from the file's name where it is not given
+    revision: str | None = None  # e.g. the dump's date
+    min_score: int | None = None  # posts with a lower score are left out
+    answers: Literal["all", "accepted", "top"] = "all"
+    tags: tuple[str, ...] = ()  # only questions that have one of these
+    closed: bool = True  # whether closed questions are taken
+    duplicates: bool = True  # whether duplicates of other questions are taken
+    tag_wikis: bool = False
 
 
 AnySource = Annotated[
@@ -164,6 +171,17 @@ class LoadedManifest(toml.Config):
     def resolve(self, path: str) -> Path:
         """Return a path of the manifest as one that can be opened."""
         return self.folder / Path(path).expanduser()
+
+    def override(self, section: str, **values: object) -> LoadedManifest:
+        """Return a copy whose section has other values, as the command line's options ask for; None changes nothing."""
+        before = getattr(self.config, section)
+        given = {key: value for key, value in values.items() if value is not None}
+        try:
+            after = type(before).model_validate(before.model_dump() | given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ManifestError(f"{section}.{first['loc'][0]}: {first['msg']}, got {first['input']!r}") from None
+        return self.model_copy(update={"config": self.config.model_copy(update={section: after})})
 
 
 def load(path: Path) -> LoadedManifest:

@@ -62,8 +62,8 @@ def line_of(text: str, location: Sequence[str | int]) -> int:
     wanted = tuple(location)
     best, best_depth = 1, 0
     for number, path in _paths(text):
-        depth = len(path)
-        if depth > best_depth and wanted[:depth] == path:
+        depth = min(len(path), len(wanted))
+        if depth > best_depth and wanted[:depth] == path[:depth]:
             best, best_depth = number, depth
     return best
 
@@ -94,7 +94,8 @@ def _table_path(dotted: str, is_element: bool, counts: dict[str, int]) -> Locati
 
 
 def _explain(errors: list[ErrorDetails], text: str, values: dict[str, Any], model: type[Config], where: str) -> str:
-    first = errors[0]
+    # A misspelt key is also a missing one: the misspelling is what to show.
+    first = min(errors, key=lambda error: error["type"] != "extra_forbidden")
     location = _in_file(first["loc"], values)
     key = ".".join(str(step) for step in location) or "(top level)"
     more = f" ({len(errors) - 1} more after this one)" if len(errors) > 1 else ""

@@ -1,0 +1,257 @@
+"""The command line: arguments to configuration, one call, a table. No logic of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from algstack import __version__, display, explain, manifest, pipeline
+from algstack.crawl import stage as crawl_stage
+from algstack.dedup import stage as dedup_stage
+from algstack.engine import default_workers
+from algstack.errors import AlgstackError, ExitCode
+from algstack.filter import stage as filter_stage
+from algstack.init import write_manifest
+from algstack.release import stage as release_stage
+from algstack.release import verify as release_verify
+from algstack.workspace import Context, Workspace
+
+app = typer.Typer(
+    name="algstack",
+    help="Build math-and-code training sets: crawl, filter, deduplicate, release.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ManifestOption = Annotated[
+    Path, typer.Option("--manifest", "-m", help="The manifest, or the name of one that ships with algstack.")
+]
+WorkspaceOption = Annotated[Path, typer.Option("--workspace", "-w", help="The folder that holds the stages.")]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Processes to work with.", show_default="all cores")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+UsageError: Any = typer.BadParameter.__base__
+"""Typer carries a click of its own in some versions; this is the one that it raises."""
+
+DEFAULT_MANIFEST = Path("algstack.toml")
+DEFAULT_WORKSPACE = Path("work")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"algstack {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="Where to write it.")] = DEFAULT_MANIFEST,
+    name: Annotated[str | None, typer.Option(help="Name of the dataset.", show_default="the folder's name")] = None,
+) -> None:
+    """Write a commented manifest to start from."""
+    write_manifest(path, name)
+    typer.echo(f"Wrote {path}. Point its sources at your files, then run `algstack build`.")
+
+
+@app.command()
+def crawl(
+    source: Annotated[list[str] | None, typer.Option("--source", help="Only this source (repeatable).")] = None,
+    manifest_path: ManifestOption = DEFAULT_MANIFEST,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch what the manifest names: sources to documents."""
+
+    def run(context: Context) -> pipeline.Records:
+        return crawl_stage.run(context, filter_stage.languages_of(context.manifest), source)
+
+    _run_stage("crawl", run, manifest_path, workspace, workers, as_json)
+
+
+@app.command("filter")
+def filter_(
+    lang: Annotated[list[str] | None, typer.Option("--lang", help="Only this language (repeatable).")] = None,
+    profile: Annotated[str | None, typer.Option(help="default or llemma.", show_default="the manifest's")] = None,
+    manifest_path: ManifestOption = DEFAULT_MANIFEST,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Decide which documents are the mathematics that is wanted."""
+
+    _run_stage("filter", lambda context: filter_stage.run(context, lang), manifest_path, workspace, workers, as_json)
+
+
+@app.command()
+def dedup(
+    threshold: Annotated[
+        float | None, typer.Option(help="Least similarity of near-duplicates.", show_default="the manifest's")
+    ] = None,
+    manifest_path: ManifestOption = DEFAULT_MANIFEST,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Drop exact and near-duplicates, each with its keeper and similarity."""
+
+    def run(context: Context) -> pipeline.Records:
+        chosen = replace(context, manifest=context.manifest.override("dedup", threshold=threshold))
+        return {"dedup": dedup_stage.run(chosen)}
+
+    _run_stage("dedup", run, manifest_path, workspace, workers, as_json)
+
+
+@app.command()
+def release(
+    version: Annotated[
+        str | None, typer.Option("--version", help="The release's version.", show_default="the manifest's")
+    ] = None,
+    manifest_path: ManifestOption = DEFAULT_MANIFEST,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write what was kept as a versioned release: shards, card, checksums."""
+    _run_stage(
+        "release",
+        lambda context: {"release": release_stage.run(context, version)},
+        manifest_path,
+        workspace,
+        workers,
+        as_json,
+    )
+
+
+@app.command()
+def build(
+    manifest_path: ManifestOption = DEFAULT_MANIFEST,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run crawl … release, only what is not done yet."""
+    with display.progress() as progress:
+        context = _context(manifest_path, workspace, workers, progress)
+        summaries = pipeline.build(context)
+    _show(summaries, as_json)
+
+
+@app.command()
+def status(workspace: WorkspaceOption = DEFAULT_WORKSPACE, as_json: JsonOption = False) -> None:
+    """Show how far each stage has come."""
+    states = pipeline.status(_workspace(workspace))
+    if as_json:
+        rows = [{**state._asdict(), "counts": state.counts.model_dump()} for state in states]
+        typer.echo(json.dumps(rows, indent=2))
+    else:
+        display.status(states)
+
+
+@app.command("explain")
+def explain_(
+    target: Annotated[str, typer.Argument(help="An id, the end of a path, or a file.")],
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    as_json: JsonOption = False,
+) -> None:
+    """Say why a document was kept or dropped."""
+    stories = explain.explain(_workspace(workspace), target)
+    if not stories:
+        raise AlgstackError(
+            f"{target}: no document of {workspace} has this id, path or content. "
+            "`algstack status` shows what has been crawled."
+        )
+    if as_json:
+        typer.echo(json.dumps([story.as_json() for story in stories], indent=2, default=str))
+        return
+    for story in stories:
+        typer.echo("\n".join(explain.in_words(story)))
+
+
+@app.command()
+def verify(
+    path: Annotated[Path, typer.Argument(help="The folder of a release.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Check a release: checksums, schema, counts, ids, splits, card."""
+    checks = release_verify.verify(path)
+    if as_json:
+        typer.echo(json.dumps([check._asdict() for check in checks], indent=2))
+    else:
+        display.checks(checks)
+    failed = [check for check in checks if not check.passed]
+    if failed:
+        raise AlgstackError(f"{path}: {len(failed)} of {len(checks)} checks failed, the first: {failed[0].name}.")
+
+
+def _run_stage(
+    stage: str,
+    run: Callable[[Context], pipeline.Records],
+    manifest_path: Path,
+    workspace: Path,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    with display.progress() as progress:
+        context = _context(manifest_path, workspace, workers, progress)
+        summary = pipeline.timed(stage, context, run)
+    _show([summary], as_json)
+
+
+def _context(manifest_path: Path, workspace: Path, workers: int | None, progress: pipeline.Progress) -> Context:
+    return Context(manifest.load(manifest_path), Workspace(workspace), workers or default_workers(), progress)
+
+
+def _workspace(path: Path) -> Workspace:
+    if not path.is_dir():
+        raise AlgstackError(f"{path}: no such workspace. `algstack build` makes one, `--workspace` names another.")
+    return Workspace(path)
+
+
+def _show(summaries: list[pipeline.Summary], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps([summary.as_json() for summary in summaries], indent=2))
+    else:
+        display.summaries(summaries)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with one of `ExitCode`."""
+    sys.exit(_exit_code(arguments))
+
+
+def _exit_code(arguments: list[str] | None) -> int:
+    try:
+        result: Any = app(arguments, standalone_mode=False)
+    except UsageError as error:
+        error.show()
+        return ExitCode.USAGE
+    except (typer.Abort, KeyboardInterrupt):
+        result = ExitCode.INTERRUPTED
+    except AlgstackError as error:
+        display.error(str(error))
+        return ExitCode.EXPECTED
+    except Exception:
+        traceback.print_exc()
+        display.error("this is a bug in algstack; please report it with the lines above")
+        return ExitCode.BUG
+    if result == ExitCode.INTERRUPTED:
+        display.error("interrupted; what was done is kept, the same command goes on from here")
+    return result if isinstance(result, int) else ExitCode.DONE

@@ -1,0 +1,189 @@
+"""Tar and zip archives, read as streams: nothing is ever unpacked to disk."""
+
+from __future__ import annotations
+
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
+from lzma import LZMAError
+from pathlib import Path, PurePosixPath
+from typing import IO, NamedTuple, cast
+
+import pyarrow as pa
+from isal import igzip
+
+from algstack.crawl.files import FileReader, RawFile, Refusal, Repository
+from algstack.crawl.task import CrawlTask, exclusion, paths_of
+from algstack.errors import SourceError
+from algstack.manifest import ArchiveSource, CrawlConfig, LoadedManifest
+
+ENDINGS = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".tar", ".zip", ".whl")
+
+RATIO_FROM_BYTES = 64 * 2**20
+"""Below this, an archive may be packed as well as it likes: short files of zeros are no attack."""
+
+DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, igzip.BadGzipFile, LZMAError, EOFError, NotImplementedError)
+"""What the readers raise on archives that are cut off or broken."""
+
+
+class Member(NamedTuple):
+    """One member of an archive. `refusal` says why it must not be read, by its kind alone."""
+
+    name: str
+    size: int
+    refusal: Refusal | None
+    open: Callable[[], IO[bytes]]
+
+
+class ArchiveBomb(Exception):  # noqa: N818 - what it is, not an error of ours
+    """The archive is beyond one of the limits; the text says which."""
+
+
+def plan(source: ArchiveSource, manifest: LoadedManifest) -> list[CrawlTask]:
+    """Return one task for each archive."""
+    paths = paths_of(manifest.resolve(source.path), source.name)
+    if source.repo and len(paths) > 1:
+        raise SourceError(f"source `{source.name}`: `repo` names one archive's, but `path` matches {len(paths)}.")
+    return [_plan_archive(source, path, f"{number:05d}") for number, path in enumerate(paths)]
+
+
+def _plan_archive(source: ArchiveSource, path: Path, key: str) -> CrawlTask:
+    ending = next((ending for ending in ENDINGS if path.name.lower().endswith(ending)), None)
+    if ending is None or not path.is_file():
+        raise SourceError(f"source `{source.name}`: {path}: not an archive. Known are {', '.join(ENDINGS)}.")
+    repository = Repository(
+        scheme="archive",
+        source=source.name,
+        repo=source.repo or path.name[: -len(ending)],
+        revision=source.revision,
+        url=source.url,
+        license=source.license,
+        license_source="manifest" if source.license else None,
+        created_at=source.created_at,
+    )
+    status = path.stat()
+    read = partial(_read, path, repository, source.strip, source.exclude)
+    return CrawlTask(key, [path.name, status.st_size, status.st_mtime_ns], read)
+
+
+def _read(
+    path: Path, repository: Repository, strip: int, exclude: tuple[str, ...], reader: FileReader
+) -> Iterator[pa.RecordBatch]:
+    return reader.batches(repository, _files(path, strip, exclude, reader))
+
+
+def _files(path: Path, strip: int, exclude: tuple[str, ...], reader: FileReader) -> Iterator[RawFile]:
+    """Yield an archive's files; if it breaks off, the last one stands for the archive and says so."""
+    members = _zip_members(path) if path.name.lower().endswith((".zip", ".whl")) else _tar_members(path)
+    try:
+        yield from read_members(members, path.stat().st_size, strip, exclude, reader)
+    except DAMAGE as error:
+        yield RawFile(path.name, 0, Refusal("broken-archive", f"{type(error).__name__}: {error}"))
+    except ArchiveBomb as bomb:
+        yield RawFile(path.name, 0, Refusal("archive-bomb", str(bomb)))
+
+
+def read_members(
+    members: Iterator[Member], packed: int, strip: int, exclude: tuple[str, ...], reader: FileReader
+) -> Iterator[RawFile]:
+    """Yield the files of an archive, each path once; what is refused is yielded with its refusal.
+
+    Args:
+        members: in the archive's order.
+        packed: bytes of the archive as it is stored, for the ratio.
+        strip: leading folders to remove from names.
+        exclude: glob patterns of paths (after stripping) that are not part of the source.
+        reader: says what is wanted, and the limits.
+
+    Raises:
+        ArchiveBomb: a limit of `reader.limits` is passed.
+    """
+    excluded = exclusion(exclude)
+    seen: set[str] = set()
+    unpacked = 0
+    for number, member in enumerate(members, 1):
+        unpacked += member.size
+        _check_limits(number, unpacked, packed, reader.limits)
+        path = "/".join(PurePosixPath(member.name).parts[strip:])
+        if not path or excluded(path):
+            continue
+        refusal = _unsafe(member.name) or member.refusal or reader.refusal(path, member.size)
+        if refusal is None and path in seen:
+            refusal = Refusal("repeated-path")
+            path = f"{path}#{number}"
+        seen.add(path)
+        yield RawFile(path, member.size, refusal or _content(member, reader.limits))
+
+
+def _check_limits(members: int, unpacked: int, packed: int, limits: CrawlConfig) -> None:
+    if members > limits.max_archive_members:
+        raise ArchiveBomb(f"more than {limits.max_archive_members} members")
+    if unpacked > limits.max_archive_bytes:
+        raise ArchiveBomb(f"more than {limits.max_archive_bytes} bytes")
+    if unpacked > RATIO_FROM_BYTES and unpacked > limits.max_archive_ratio * packed:
+        raise ArchiveBomb(f"{unpacked} bytes from {packed}: a ratio above {limits.max_archive_ratio:g}")
+
+
+def _unsafe(name: str) -> Refusal | None:
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or (path.parts[:1] and path.parts[0].endswith(":")):
+        return Refusal("unsafe-path", name)
+    return None
+
+
+def _content(member: Member, limits: CrawlConfig) -> bytes | Refusal:
+    with member.open() as file:
+        # One byte more than stated: a header may lie about the size.
+        content = file.read(min(member.size, limits.max_file_bytes) + 1)
+    if len(content) > limits.max_file_bytes:
+        return Refusal("too-large", f"more than the {member.size} bytes that its header states")
+    return content
+
+
+def _tar_members(path: Path) -> Iterator[Member]:
+    gzipped = path.name.lower().endswith((".gz", ".tgz"))
+    stream = cast("IO[bytes]", igzip.IGzipFile(path, "rb")) if gzipped else path.open("rb")  # type: ignore[no-untyped-call]
+    with closing(stream):
+        yield from tar_members(stream, "r|" if gzipped else "r|*")
+
+
+def tar_members(stream: IO[bytes], mode: str = "r|") -> Iterator[Member]:
+    """Yield the members of a tar stream that are not folders; each must be read before the next."""
+    with tarfile.open(fileobj=stream, mode=mode) as tar:  # type: ignore[call-overload]
+        for member in tar:
+            if not member.isdir():
+                yield Member(member.name, member.size, _tar_refusal(member), partial(_extract, tar, member))
+            # A stream cannot go back, so what tarfile remembers of members is only memory.
+            tar.members = []
+
+
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+    file = tar.extractfile(member)
+    assert file is not None
+    return file
+
+
+def _tar_refusal(member: tarfile.TarInfo) -> Refusal | None:
+    if member.issym() or member.islnk():
+        return Refusal("link", member.linkname)
+    return None if member.isfile() else Refusal("special-file")
+
+
+def _zip_members(path: Path) -> Iterator[Member]:
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            if not info.is_dir():
+                yield Member(info.filename, info.file_size, _zip_refusal(info), partial(archive.open, info))
+
+
+def _zip_refusal(info: zipfile.ZipInfo) -> Refusal | None:
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind == stat.S_IFLNK:
+        return Refusal("link")
+    if kind not in (0, stat.S_IFREG):
+        return Refusal("special-file")
+    return Refusal("unreadable", "encrypted") if info.flag_bits & 1 else None

@@ -1,0 +1,124 @@
+"""Folders of files, read where they lie. Links are not followed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from algstack.crawl.files import FileReader, RawFile, Refusal, Repository
+from algstack.crawl.task import CrawlTask, exclusion
+from algstack.errors import SourceError
+from algstack.manifest import FolderSource, LoadedManifest
+
+TASK_BYTES = 64 * 2**20
+TASK_FILES = 20_000
+SKIPPED_FOLDERS = frozenset({".git", ".hg", ".svn", "__pycache__"})
+"""Folders of tools, which hold nothing that anybody wrote by hand."""
+
+
+class Listed(NamedTuple):
+    """A file as the listing saw it; a change of any value means that it must be read again."""
+
+    path: str
+    mode: int
+    size: int
+    modified: int
+
+
+def plan(source: FolderSource, manifest: LoadedManifest) -> list[CrawlTask]:
+    """Return the tasks that read a folder: files in the order of their paths, about 64 MB a task."""
+    root = manifest.resolve(source.path)
+    if not root.is_dir():
+        raise SourceError(
+            f"source `{source.name}`: {root}: no such folder. Paths are relative to the manifest's folder."
+        )
+    tasks = [
+        CrawlTask("", [list(file) for file in files], partial(_read, folder, repository, files))
+        for folder, repository in _repositories(source, root)
+        for files in _portions(list_files(folder, source.exclude))
+    ]
+    if not tasks:
+        raise SourceError(
+            f"source `{source.name}`: {root}: the folder is empty. Put files there, or remove the source."
+        )
+    return [task._replace(key=f"{number:05d}") for number, task in enumerate(tasks)]
+
+
+def _repositories(source: FolderSource, root: Path) -> Iterator[tuple[Path, Repository]]:
+    folders = sorted(path for path in root.iterdir() if path.is_dir()) if source.each_subfolder else [root]
+    for folder in folders:
+        yield (
+            folder,
+            Repository(
+                scheme="folder",
+                source=source.name,
+                repo=folder.name if source.each_subfolder else source.repo or source.name,
+                revision=source.revision,
+                url=source.url,
+                license=source.license,
+                license_source="manifest" if source.license else None,
+                created_at=source.created_at,
+            ),
+        )
+
+
+def list_files(root: Path, exclude: Iterable[str] = ()) -> list[Listed]:
+    """Return everything below a folder that is not a folder, sorted by path; links are listed, not followed."""
+    excluded = exclusion(tuple(exclude))
+    found = []
+    for folder, folders, names in os.walk(root):
+        links = [name for name in folders if (Path(folder) / name).is_symlink()]
+        folders[:] = [name for name in folders if name not in SKIPPED_FOLDERS]
+        for name in [*names, *links]:
+            full = Path(folder) / name
+            path = full.relative_to(root).as_posix()
+            if not excluded(path):
+                status = full.lstat()
+                found.append(Listed(path, status.st_mode, status.st_size, status.st_mtime_ns))
+    return sorted(found)
+
+
+def _portions(files: list[Listed]) -> Iterator[list[Listed]]:
+    portion: list[Listed] = []
+    size = 0
+    for file in files:
+        portion.append(file)
+        size += file.size
+        if size >= TASK_BYTES or len(portion) >= TASK_FILES:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
+
+
+def _read(folder: Path, repository: Repository, files: list[Listed], reader: FileReader) -> Iterator[pa.RecordBatch]:
+    return reader.batches(repository, (read_file(folder, file, reader) for file in files))
+
+
+def read_file(folder: Path, file: Listed, reader: FileReader) -> RawFile:
+    """Read one listed file, unless its kind, name or size forbid it."""
+    refusal = _refusal_by_kind(file.mode) or reader.refusal(file.path, file.size)
+    if refusal is not None:
+        return RawFile(file.path, file.size, refusal)
+    try:
+        return RawFile(file.path, file.size, _read_bytes(folder / file.path))
+    except OSError as error:
+        return RawFile(file.path, file.size, Refusal("unreadable", error.strerror or str(error)))
+
+
+def _read_bytes(path: Path) -> bytes:
+    # O_NOFOLLOW: the file may have become a link since it was listed.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+        return file.read()
+
+
+def _refusal_by_kind(mode: int) -> Refusal | None:
+    if stat.S_ISLNK(mode):
+        return Refusal("link")
+    return None if stat.S_ISREG(mode) else Refusal("special-file")

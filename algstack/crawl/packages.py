@@ -1,0 +1,87 @@
+"""Source files of Python packages installed beside algstack: real input that needs no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from importlib.metadata import Distribution, PackageMetadata, PackageNotFoundError, distribution
+from pathlib import Path, PurePosixPath
+
+import pyarrow as pa
+
+from algstack.crawl.files import FileReader, Repository
+from algstack.crawl.folder import SKIPPED_FOLDERS, Listed, read_file
+from algstack.crawl.task import CrawlTask, exclusion
+from algstack.errors import SourceError
+from algstack.manifest import LoadedManifest, PythonPackagesSource
+
+# Trove classifiers that name exactly one licence (https://pypi.org/classifiers/).
+CLASSIFIED = {
+    "License :: OSI Approved :: Apache Software License": "Apache-2.0",
+    "License :: OSI Approved :: ISC License (ISCL)": "ISC",
+    "License :: OSI Approved :: MIT License": "MIT",
+    "License :: OSI Approved :: Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+}
+
+
+def plan(source: PythonPackagesSource, manifest: LoadedManifest) -> list[CrawlTask]:
+    """Return one task for each package, in alphabetical order."""
+    return [_plan_package(source, name) for name in sorted(set(source.packages))]
+
+
+def _plan_package(source: PythonPackagesSource, name: str) -> CrawlTask:
+    try:
+        package = distribution(name)
+    except PackageNotFoundError:
+        raise SourceError(
+            f"source `{source.name}`: the Python package `{name}` is not installed beside algstack. "
+            "Install it, or remove it from `packages`."
+        ) from None
+    license_, license_source = _license(package.metadata)
+    repository = Repository(
+        scheme="pypi",
+        source=source.name,
+        repo=name,
+        revision=package.version,
+        url=f"https://pypi.org/project/{name}/{package.version}/",
+        license=license_,
+        license_source=license_source,
+    )
+    root, files = _list(package, source)
+    inputs = [name, package.version, [(file.path, file.size) for file in files]]
+    return CrawlTask(f"{name}-{package.version}", inputs, partial(_read, root, repository, files))
+
+
+def _list(package: Distribution, source: PythonPackagesSource) -> tuple[Path, list[Listed]]:
+    """Return the folder that a package is installed in, and its files by its own record."""
+    if package.files is None:
+        raise SourceError(
+            f"source `{source.name}`: the package `{package.name}` keeps no record of its files. "
+            "Install it with pip or uv."
+        )
+    root = Path(str(package.locate_file("")))
+    excluded = exclusion(source.exclude)
+    listed = []
+    for path in map(PurePosixPath, package.files):
+        # Scripts are installed outside the package (`../../bin/…`), and byte code is made on the spot.
+        if ".." in path.parts or SKIPPED_FOLDERS & set(path.parts) or excluded(str(path)):
+            continue
+        full = root / path
+        if full.is_file():
+            status = full.lstat()
+            listed.append(Listed(str(path), status.st_mode, status.st_size, 0))
+    return root, sorted(listed)
+
+
+def _license(metadata: PackageMetadata) -> tuple[str | None, str | None]:
+    """Return (SPDX expression, how it is known) from a package's core metadata (PEP 639, then classifiers)."""
+    if "License-Expression" in metadata:
+        return metadata["License-Expression"], "package metadata: License-Expression"
+    known = {CLASSIFIED[value] for value in metadata.get_all("Classifier") or [] if value in CLASSIFIED}
+    if len(known) == 1:
+        return known.pop(), "package metadata: classifier"
+    return None, None
+
+
+def _read(root: Path, repository: Repository, files: list[Listed], reader: FileReader) -> Iterator[pa.RecordBatch]:
+    return reader.batches(repository, (read_file(root, file, reader) for file in files))

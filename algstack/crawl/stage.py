@@ -1,0 +1,191 @@
+"""The crawl: each source of the manifest becomes parts of documents, and of decisions about everything else."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import groupby
+from typing import Any, Protocol
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from algstack import engine
+from algstack.crawl import archive, files, folder, git, packages
+from algstack.crawl.files import FileReader
+from algstack.crawl.stackexchange import source as stackexchange
+from algstack.crawl.task import CrawlTask
+from algstack.dataset import Counts, Part, StageFolder, StageRecord, TaskRecord, part_writer, run_tasks
+from algstack.documents import DECISIONS, DOCUMENTS
+from algstack.errors import DatasetError, ManifestError
+from algstack.manifest import LoadedManifest, Source, select
+from algstack.toml import nearest
+from algstack.workspace import Context, Workspace
+
+CODE = "crawl-1"
+"""Raise when the same source gives other documents."""
+
+SCRATCH = ".scratch"
+"""Folder, inside a source's own, of what its tasks share while they run."""
+
+PLANS: Mapping[str, Callable[[Any, LoadedManifest], list[CrawlTask]]] = {
+    "archive": archive.plan,
+    "folder": folder.plan,
+    "git": git.plan,
+    "python-packages": packages.plan,
+    "stackexchange": stackexchange.plan,
+}
+"""Every kind of source, and what turns it into tasks."""
+
+
+class Languages(files.Languages, Protocol):
+    """The filters as the crawl needs them: picklable, with a fingerprint of their extensions."""
+
+    @property
+    def extensions(self) -> Any:
+        """Extensions and the languages they name, as JSON values."""
+        ...
+
+
+def run(context: Context, languages: Languages, sources: Sequence[str] | None = None) -> dict[str, StageRecord]:
+    """Crawl the manifest's sources; what is done already is not done again.
+
+    Args:
+        context: the manifest, the workspace, the number of workers.
+        languages: the filters, which say what extensions are wanted.
+        sources: names of sources; all by default.
+
+    Returns:
+        Each source's record, by its name.
+
+    Raises:
+        ManifestError: a name is not a source of the manifest.
+        SourceError: a source cannot be read at all.
+        DatasetError: two sources bring the same document.
+    """
+    records = {source.name: _crawl(context, languages, source) for source in _selected(context, sources)}
+    check_ids(context.workspace, [source.name for source in context.manifest.config.sources])
+    return records
+
+
+def _selected(context: Context, names: Sequence[str] | None) -> list[Any]:
+    sources = {source.name: source for source in context.manifest.config.sources}
+    for name in names or ():
+        if name not in sources:
+            raise ManifestError(f"The manifest has no source `{name}`{nearest(name, sources)}")
+    return [source for name, source in sources.items() if names is None or name in names]
+
+
+def _crawl(context: Context, languages: Languages, source: Source) -> StageRecord:
+    limits = context.manifest.config.crawl
+    stage = StageFolder(
+        context.workspace.crawl(source.name),
+        "crawl",
+        CODE,
+        {"source": select(source), "limits": select(limits), "extensions": languages.extensions},
+    )
+    kind = source.kind  # type: ignore[attr-defined]
+    tasks = {task.key: task for task in PLANS[kind](source, context.manifest)}
+    wanted = {key: stage.task_fingerprint(task.inputs) for key, task in tasks.items()}
+    reader = FileReader(limits, languages, stage.path / SCRATCH)
+    work = partial(run_task, stage, reader)
+
+    def run_missing(keys: list[str]) -> Iterator[TaskRecord]:
+        context.progress.total(f"crawl {source.name}", len(keys))
+        for prepare, together in groupby(keys, key=lambda key: tasks[key].prepare):
+            if prepare is not None:
+                prepare(reader)
+            todo = [(tasks[key]._replace(prepare=None), wanted[key]) for key in together]
+            for record in engine.run(work, todo, context.workers):
+                context.progress.advance(record.counts)
+                yield record
+            shutil.rmtree(reader.scratch, ignore_errors=True)
+
+    return run_tasks(stage, wanted, run_missing)
+
+
+def run_task(stage: StageFolder, reader: FileReader, task: tuple[CrawlTask, str]) -> TaskRecord:
+    """Read one task of a source and write its documents and decisions."""
+    crawl, wanted = task
+    return write_task(stage, crawl.key, wanted, crawl.read(reader))
+
+
+def write_task(stage: StageFolder, key: str, wanted: str, batches: Iterable[pa.RecordBatch]) -> TaskRecord:
+    """Write batches of the schemas DOCUMENTS and DECISIONS (drops) as one task's two parts.
+
+    Every document gets its decision too, so that counts balance here as in every other stage.
+    """
+    parts: list[Part] = []
+    tally = _Tally()
+    with (
+        part_writer(stage.path, f"documents-{key}.parquet", DOCUMENTS, parts) as documents,
+        part_writer(stage.path, f"decisions-{key}.parquet", DECISIONS, parts) as decisions,
+    ):
+        for batch in batches:
+            if batch.schema.equals(DOCUMENTS):
+                documents.write(batch)
+                decisions.write(_keeps(batch))
+                tally.keep(batch)
+            else:
+                decisions.write(batch)
+                tally.drop(batch)
+    return TaskRecord(
+        task=key, fingerprint=wanted, counts=tally.counts(), parts=tuple(sorted(parts, key=lambda part: part.name))
+    )
+
+
+def _keeps(documents: pa.RecordBatch) -> pa.RecordBatch:
+    rows = documents.num_rows
+    known = {
+        "id": documents.column("id"),
+        "stage": pa.array(["crawl"] * rows),
+        "lang": documents.column("lang"),
+        "keep": pa.array([True] * rows),
+    }
+    columns = [known.get(field.name, pa.nulls(rows, field.type)) for field in DECISIONS]
+    return pa.RecordBatch.from_arrays(columns, schema=DECISIONS)
+
+
+class _Tally:
+    def __init__(self) -> None:
+        self._kept = 0
+        self._bytes = 0
+        self._dropped: Counter[str] = Counter()
+
+    def keep(self, documents: pa.RecordBatch) -> None:
+        self._kept += documents.num_rows
+        self._bytes += pc.sum(documents.column("size")).as_py() or 0
+
+    def drop(self, decisions: pa.RecordBatch) -> None:
+        self._dropped.update(decisions.column("rule").to_pylist())
+
+    def counts(self) -> Counts:
+        return Counts(
+            documents=self._kept + sum(self._dropped.values()),
+            kept=self._kept,
+            dropped=dict(sorted(self._dropped.items())),
+            bytes=self._bytes,
+            bytes_kept=self._bytes,
+        )
+
+
+def check_ids(workspace: Workspace, sources: Sequence[str]) -> None:
+    """Raise DatasetError if two documents share an id, naming it and where it comes from."""
+    parts = workspace.document_parts([name for name in sources if name in workspace.sources()])
+    if not parts:
+        return
+    ids = pa.concat_tables(pq.read_table(part.path, columns=["id", "source"]) for part in parts)
+    frame = pl.from_arrow(ids)
+    assert isinstance(frame, pl.DataFrame)
+    twice = frame.filter(pl.col("id").is_duplicated()).sort("id")
+    if twice.height:
+        first = twice.filter(pl.col("id") == twice["id"][0])
+        named = " and ".join(f"`{name}`" for name in first["source"].unique().sort())
+        raise DatasetError(
+            f"The document {twice['id'][0]} comes more than once, from {named} ({twice.height} such rows in all). "
+            "Give the sources different `repo` names, or remove one of them."
+        )

@@ -1,0 +1,130 @@
+"""The one ordered list of stages, and how a manifest is run through them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from algstack import dataset
+from algstack.crawl import stage as crawl
+from algstack.dataset import Counts, StageRecord
+from algstack.dedup import stage as dedup
+from algstack.filter import stage as filtering
+from algstack.release import stage as release
+from algstack.workspace import Context, Progress, Workspace
+
+Records = Mapping[str, StageRecord]
+
+
+class Stage(NamedTuple):
+    """A stage: its name, how it is run, and the folder of the workspace where its results lie."""
+
+    name: str
+    run: Callable[[Context], Records]
+    folder: str
+
+
+def _crawl(context: Context) -> Records:
+    return crawl.run(context, filtering.languages_of(context.manifest))
+
+
+def _dedup(context: Context) -> Records:
+    return {"dedup": dedup.run(context)}
+
+
+def _release(context: Context) -> Records:
+    return {"release": release.run(context)}
+
+
+STAGES = (
+    Stage("crawl", _crawl, "crawl"),
+    Stage("filter", filtering.run, "filter"),
+    Stage("dedup", _dedup, "dedup"),
+    Stage("release", _release, "releases"),
+)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What one run of a stage did. `tasks` are those that had to be done: none if all was done before."""
+
+    stage: str
+    counts: Counts
+    tasks: int
+    seconds: float
+    folder: Path
+
+    def as_json(self) -> dict[str, object]:
+        """The summary as JSON values."""
+        return {
+            "stage": self.stage,
+            **self.counts.model_dump(),
+            "tasks": self.tasks,
+            "seconds": round(self.seconds, 3),
+            "folder": str(self.folder),
+        }
+
+
+def timed(stage: str, context: Context, run: Callable[[Context], Records], folder: Path | None = None) -> Summary:
+    """Run one stage under the workspace's lock and sum up what it did."""
+    done = 0
+
+    def total(name: str, tasks: int) -> None:
+        nonlocal done
+        done += tasks
+        context.progress.total(name, tasks)
+
+    start = time.monotonic()
+    with dataset.locked(context.workspace.path):
+        records = run(replace(context, progress=replace(context.progress, total=total)))
+    counts = sum((record.counts for record in records.values()), Counts())
+    place = folder or context.workspace.path / stage
+    return Summary(stage, counts, done, time.monotonic() - start, place)
+
+
+def build(context: Context) -> list[Summary]:
+    """Run every stage in order, only what is not done yet, and return what each did."""
+    summaries = []
+    for stage in STAGES:
+        folder = context.workspace.path / stage.folder
+        if stage.name == "release":
+            folder = context.workspace.release(context.manifest.config.version)
+        summaries.append(timed(stage.name, context, stage.run, folder))
+    return summaries
+
+
+class StageStatus(NamedTuple):
+    """How far one folder of the workspace has come. `counts` are of the tasks that are done."""
+
+    folder: str
+    complete: bool
+    tasks: int
+    counts: Counts
+
+
+def status(workspace: Workspace) -> list[StageStatus]:
+    """Return the state of every stage folder, in the order of the stages, then by name."""
+    states = (_folder_status(workspace, folder) for stage in STAGES for folder in _folders(workspace, stage))
+    return [state for state in states if state is not None]
+
+
+def _folders(workspace: Workspace, stage: Stage) -> list[Path]:
+    top = workspace.path / stage.folder
+    return [top, *sorted(path for path in top.glob("[!.]*") if path.is_dir())]
+
+
+def _folder_status(workspace: Workspace, folder: Path) -> StageStatus | None:
+    name = str(folder.relative_to(workspace.path))
+    record = dataset.load_stage(folder)
+    if record is not None:
+        return StageStatus(name, True, len(record.tasks), record.counts)
+    done = dataset.task_records(folder)
+    if not done and folder.parent == workspace.path:
+        return None
+    return StageStatus(name, False, len(done), sum((task.counts for task in done), Counts()))
+
+
+__all__ = ["STAGES", "Progress", "StageStatus", "Summary", "build", "status", "timed"]

@@ -1,0 +1,143 @@
+"""The command line as a process: exit codes, streams, JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+MANIFEST = 'name = "test"\n[[sources]]\nname = "src"\nkind = "folder"\npath = "in"\nlicense = "MIT"\n'
+LEAN = "theorem {0} (a b : Nat) : a + b = b + a := by\n  exact Nat.add_comm a b\n"
+
+
+def algstack(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "algstack", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.lean").write_text(LEAN.format("one"))
+    (tmp_path / "in/b.lean").write_text(LEAN.format("one"))
+    (tmp_path / "in/c.lean").write_text("set_option autoImplicit false\n")
+    (tmp_path / "in/d.txt").write_text("text")
+    (tmp_path / "algstack.toml").write_text(MANIFEST)
+    return tmp_path
+
+
+def test_build_then_everything_is_done(project: Path) -> None:
+    first = algstack(project, "build")
+    assert first.returncode == 0, first.stderr
+    assert "work/releases/0.1.0" in first.stdout
+    again = algstack(project, "build", "--json")
+    summaries = json.loads(again.stdout)
+    assert [row["stage"] for row in summaries] == ["crawl", "filter", "dedup", "release"]
+    assert [row["tasks"] for row in summaries] == [0, 0, 0, 0]
+    for row in summaries:
+        assert row["documents"] == row["kept"] + sum(row["dropped"].values())
+    assert [row["kept"] for row in summaries] == [3, 2, 1, 1]
+    assert algstack(project, "verify", "work/releases/0.1.0").returncode == 0
+
+
+def test_explain_in_words(project: Path) -> None:
+    algstack(project, "build")
+    kept = algstack(project, "explain", "folder:src:a.lean").stdout
+    assert "filter: kept as lean" in kept
+    assert "release 0.1.0: in split" in kept
+    twin = algstack(project, "explain", "b.lean").stdout
+    assert "keeper: folder:src:a.lean, similarity 1.000" in twin
+    assert "dropped by rule" in algstack(project, "explain", "in/c.lean").stdout
+    assert "no filter names" in algstack(project, "explain", "d.txt").stdout
+    stories = json.loads(algstack(project, "explain", "b.lean", "--json").stdout)
+    assert stories[0]["decisions"][-1]["keeper"] == "folder:src:a.lean"
+    nothing = algstack(project, "explain", "nowhere.lean")
+    assert nothing.returncode == 1
+    assert "no document" in nothing.stderr
+
+
+def test_stage_by_stage_and_status(project: Path) -> None:
+    for command in ("crawl", "filter", "dedup", "release"):
+        done = algstack(project, command)
+        assert done.returncode == 0, done.stderr
+    states = json.loads(algstack(project, "status", "--json").stdout)
+    assert all(state["complete"] for state in states)
+    assert {"crawl/src", "filter/lean", "dedup", "releases/0.1.0"} <= {state["folder"] for state in states}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["build", "-m", "none.toml"], 1, "no such manifest"),
+        (["build", "--nonsense"], 2, "No such option"),
+        (["filter", "--lang", "lena"], 1, "lean"),
+        (["crawl", "--source", "scr"], 1, "did you mean `src`"),
+        (["dedup"], 1, "algstack"),
+        (["release"], 1, "algstack"),
+        (["status", "-w", "none"], 1, "no such workspace"),
+        (["verify", "none"], 1, "none"),
+        (["init"], 1, "there is a file already"),
+    ],
+    ids=["manifest", "option", "language", "source", "dedup", "release", "workspace", "verify", "init"],
+)
+def test_errors_are_two_lines_at_most(project: Path, arguments: list[str], code: int, said: str) -> None:
+    done = algstack(project, *arguments)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    if code == 1:
+        assert len(done.stderr.strip().splitlines()) <= 2, done.stderr
+
+
+def test_a_typo_in_the_manifest(project: Path) -> None:
+    (project / "algstack.toml").write_text(MANIFEST + "[dedup]\ntreshold = 0.8\n")
+    done = algstack(project, "build")
+    assert done.returncode == 1
+    assert "algstack.toml:8: `dedup.treshold`: unknown key; did you mean `threshold`?" in done.stderr
+    assert not (project / "work").exists()
+
+
+def test_an_empty_folder_and_what_was_done_before_is_kept(project: Path) -> None:
+    (project / "empty").mkdir()
+    more = '[[sources]]\nname = "void"\nkind = "folder"\npath = "empty"\n'
+    (project / "algstack.toml").write_text(MANIFEST + more)
+    done = algstack(project, "build")
+    assert done.returncode == 1
+    assert "the folder is empty" in done.stderr
+    assert (project / "work/crawl/src/stage.json").exists()
+
+
+def test_nothing_kept_is_an_error_that_says_why(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.txt").write_text("text")
+    (tmp_path / "algstack.toml").write_text(MANIFEST)
+    done = algstack(tmp_path, "build")
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) <= 6
+
+
+def test_ctrl_c_is_130_and_says_that_nothing_is_lost(project: Path) -> None:
+    for number in range(3000):
+        (project / f"in/{number}.lean").write_text(LEAN.format(f"t{number}") * 20)
+    running = subprocess.Popen(
+        [sys.executable, "-m", "algstack", "build", "--workers", "1"], cwd=project, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not (project / "work/crawl").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130, said
+    assert "what was done is kept" in said
+    assert algstack(project, "build").returncode == 0
