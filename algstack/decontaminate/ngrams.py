@@ -38,7 +38,7 @@ COMMON_SHARE = 0.02
 """A run that is in more problems of a benchmark than both of these is its header, not a problem's text."""
 
 MOST_RUNS = 48_000_000
-"""Runs kept in memory-mapped tables (16 bytes each); of a larger set every second, third, … is kept."""
+"""Runs kept in memory-mapped tables (16 bytes each); of a larger set every second, fourth, … is kept."""
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _FINAL = np.uint64(0xD6E8FEB86659FD93)
@@ -204,7 +204,8 @@ class _Unit(NamedTuple):
     """One text of a benchmark: its words, and the anchor by which its whole is found."""
 
     group: int
-    words: Hashes
+    size: int
+    words: Hashes  # empty where there was no room: then a hit is as wide as its runs
     anchor: int  # first word of the anchor, -1: too short
 
 
@@ -218,6 +219,7 @@ class NgramIndex:
         offsets: for each run its first word in that text.
         unit_words: the word hashes of all texts, one after the other.
         unit_starts: where each text begins in `unit_words`; one more than there are texts.
+        unit_sizes: words of each text.
         is_whole: whether a text is looked for as a whole.
         is_short: whether it is too short to be looked for.
         stride: every how many-th run is kept: a shared run of `n + stride - 1` words is always found.
@@ -228,6 +230,7 @@ class NgramIndex:
     offsets: Numbers
     unit_words: Hashes
     unit_starts: Positions
+    unit_sizes: Positions
     is_whole: Mask
     is_short: Mask
     stride: int
@@ -282,7 +285,7 @@ class NgramIndex:
 
     def _merged(self, found: Words, unit: int, places: list[tuple[int, int, int]]) -> Iterator[Hit]:
         """Join the matches of one text that lie together, and widen them to all the words that agree."""
-        wanted = self._words_of(unit)
+        wanted, size = self._words_of(unit), int(self.unit_sizes[unit])
         runs: list[list[int]] = []
         for start, end, shift in sorted(places):
             start, end = _widened(found.hashes, wanted, start, end, shift)
@@ -292,7 +295,7 @@ class NgramIndex:
             else:
                 runs.append([start, end, end - start])
         for start, end, matched in runs:
-            yield Hit(unit, int(found.starts[start]), int(found.ends[end - 1]), min(matched, wanted.size), wanted.size)
+            yield Hit(unit, int(found.starts[start]), int(found.ends[end - 1]), min(matched, size), size)
 
     def save(self, folder: Path) -> None:
         """Write the tables into a folder, to be mapped by `load`."""
@@ -306,9 +309,8 @@ class NgramIndex:
     def load(cls, folder: Path) -> Self:
         """Map the tables that `save` wrote: workers share their memory."""
         meta = json.loads((folder / "ngrams.json").read_text(encoding="utf-8"))
-        names = ("filter", "buckets", "hashes", "units", "offsets", "unit_words", "unit_starts", "is_whole", "is_short")
         # Plain arrays over the maps: the kernels are compiled once, for the type that tests use too.
-        arrays = {name: np.asarray(np.load(folder / f"{name}.npy", mmap_mode="c")) for name in names}
+        arrays = {path.stem: np.asarray(np.load(path, mmap_mode="c")) for path in sorted(folder.glob("*.npy"))}
         filter_, buckets, hashes = (arrays.pop(name) for name in ("filter", "buckets", "hashes"))
         shifts = (np.uint64(65 - filter_.size.bit_length()), np.uint64(65 - buckets.size.bit_length()))
         return cls(Runs(meta["n"], meta["has_whole"], *shifts, filter_, buckets, hashes), **arrays, stride=meta["stride"])
@@ -322,6 +324,7 @@ class NgramIndex:
             "offsets": self.offsets,
             "unit_words": self.unit_words,
             "unit_starts": self.unit_starts,
+            "unit_sizes": self.unit_sizes,
             "is_whole": self.is_whole,
             "is_short": self.is_short,
         }
@@ -341,6 +344,7 @@ class _Collected:
 
     def __init__(self, n: int, most_runs: int) -> None:
         self.n, self.most_runs, self.stride = n, most_runs, 1
+        self.words = 0
         self.units: list[_Unit] = []
         self.runs: list[tuple[Hashes, Numbers, Numbers]] = []
         self.count = 0
@@ -352,18 +356,22 @@ class _Collected:
         lengths = found.ends - found.starts
         is_long = (lengths >= 3) & ~np.isin(np.frombuffer(encoded, np.uint8)[found.starts], _DIGITS)
         unit = len(self.units)
-        self.units.append(_Unit(group, found.hashes, _anchor(found, lengths)))
         wanted = _telling(found.hashes, is_long, self.n, min(TELLING_WORDS, self.n))
         offsets = np.flatnonzero(wanted)
         offsets = offsets[offsets % self.stride == 0].astype(np.uint32)
         hashes = run_hashes(found.hashes, self.n)[offsets]
+        anchor = _anchor(found, lengths)
+        keeps_words = self.words + found.hashes.size <= 2 * self.most_runs or not hashes.size
+        own = found.hashes if keeps_words else found.hashes[:0]
+        self.words += own.size
+        self.units.append(_Unit(group, found.hashes.size, own, anchor if keeps_words else -1))
         self.runs.append((hashes, np.full(hashes.size, unit, np.uint32), offsets))
         self.count += hashes.size
         while self.count > self.most_runs:
             self._thin_out()
 
     def _thin_out(self) -> None:
-        self.stride += 1
+        self.stride *= 2
         thinned = []
         for hashes, units, offsets in self.runs:
             kept = offsets % self.stride == 0
@@ -385,13 +393,14 @@ class _Collected:
         is_whole = ~has_run & (anchors >= 0)
         hashes, units, offsets = self._with_anchors(hashes, units, offsets, is_whole)
         order = np.lexsort((offsets, units, hashes))
-        sizes = np.array([unit.words.size for unit in self.units], np.int64)
+        kept_words = np.array([unit.words.size for unit in self.units], np.int64)
         return (
             _tables_of(hashes[order], self.n, bool(is_whole.any())),
             units[order],
             offsets[order],
             np.concatenate([np.empty(0, np.uint64), *(unit.words for unit in self.units)]),
-            np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]),
+            np.concatenate([np.zeros(1, np.int64), np.cumsum(kept_words)]),
+            np.array([unit.size for unit in self.units], np.int64),
             is_whole,
             ~has_run & ~is_whole,
             self.stride,
