@@ -186,9 +186,9 @@ class RedactConfig(toml.Config):
 
 
 class LicensesConfig(toml.Config):
-    """Which licences a document may have."""
+    """Which licences a document may have; where the manifest has no such table, any and none."""
 
-    allow: tuple[str, ...] = ("any",)  # SPDX expressions, and the groups permissive, copyleft, unknown, any
+    allow: tuple[str, ...] = ("permissive",)  # SPDX expressions, and the groups permissive, copyleft, unknown, any
     deny: tuple[str, ...] = ()
 
 
@@ -230,7 +230,7 @@ class Manifest(toml.Config):
     dedup: DedupConfig = DedupConfig()
     decontaminate: DecontaminateConfig = DecontaminateConfig()
     redact: RedactConfig = RedactConfig()
-    licenses: LicensesConfig = LicensesConfig()
+    licenses: LicensesConfig | None = None
     removal: RemovalConfig = RemovalConfig()
     release: ReleaseConfig = ReleaseConfig()
 

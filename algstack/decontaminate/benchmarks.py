@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -216,8 +216,8 @@ def _rows(file: Path, benchmark: Benchmark) -> Iterator[tuple[str, Any]]:
 @contextmanager
 def _opened(file: Path) -> Iterator[IO[bytes]]:
     try:
-        with gzip.open(file) if file.name.endswith(".gz") else file.open("rb") as opened:
-            yield opened
+        with file.open("rb") as opened:
+            yield cast(IO[bytes], gzip.GzipFile(fileobj=opened)) if file.name.endswith(".gz") else opened
     except (OSError, EOFError) as error:
         raise SourceError(f"{file}: cannot be read ({error}).") from None
 

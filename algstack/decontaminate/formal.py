@@ -18,10 +18,11 @@ FILE = "formal.parquet"
 SHINGLE = 4
 """Words of the runs by which statements are found similar; variables are all alike in them."""
 
-GENERIC_WORDS = frozenset(
+_GENERIC_WORDS_TEXT = (
     "aux axiom claim cor corollary def ex example exercise fact foo goal helper lem lemma main my p problem prop "
-    "proposition q question result step sub test thm theorem this".split()
+    "proposition q question result step sub test thm theorem this"
 )
+GENERIC_WORDS = frozenset(_GENERIC_WORDS_TEXT.split())
 """Words that name no theorem: `exercise_1_2` is in every formalised textbook."""
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_a-zA-Z]+")
@@ -79,13 +80,16 @@ class FormalIndex:
         self._by_digest: dict[tuple[str, int], list[int]] = defaultdict(list)
         self._by_name: dict[tuple[str, str], list[int]] = defaultdict(list)
         self._by_shingle: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        self._shingles: dict[int, int] = {}  # how many each has that may be similar
         for number, target in enumerate(all_targets):
             if target.digest is not None:
                 self._by_digest[target.lang, target.digest].append(number)
             if target.name:
                 self._by_name[target.lang, _last(target.name)].append(number)
             if target.similarity < 1 and statements.is_telling(target.words):
-                for shingle in _shingles(target.words):
+                shingles = _shingles(target.words)
+                self._shingles[number] = len(shingles)
+                for shingle in shingles:
                     self._by_shingle[shingle].append(number)
 
     def save(self, folder: Path) -> None:
@@ -132,9 +136,10 @@ class FormalIndex:
         best: tuple[float, int] | None = None
         for number, count in shared.items():
             target = self.targets[number]
-            similarity = count / (len(shingles) + len(_shingles(target.words)) - count)
-            wanted = similarity >= target.similarity and target.lang == lang and _numerals(words) == _numerals(target.words)
-            if wanted and (best is None or (-similarity, number) < best):
+            similarity = count / (len(shingles) + self._shingles[number] - count)
+            if similarity < target.similarity or target.lang != lang or (best and (-similarity, number) >= best):
+                continue
+            if _numerals(words) == _numerals(target.words):
                 best = (-similarity, number)
         return Match(declaration, self.targets[best[1]], "similar", -best[0]) if best else None
 

@@ -84,9 +84,7 @@ def look(documents: pl.DataFrame, index: Index) -> tuple[pl.DataFrame, pl.DataFr
     rows: list[tuple[str | int | float, ...]] = []
     tallies: list[tuple[str | None, int, int, int, int]] = []
     candidates = _candidates(documents["text"], index)
-    for (name, text, lang, repo, path), has_run in zip(
-        documents.select(COLUMNS).iter_rows(), candidates, strict=True
-    ):
+    for (name, text, lang, repo, path), has_run in zip(documents.select(COLUMNS).iter_rows(), candidates, strict=True):
         looked = look_at(text, lang, path, index, has_run=bool(has_run))
         rows += [(name, *finding) for finding in looked.findings]
         hit = sum(end - start for start, end in _merged(looked.findings))

@@ -22,7 +22,6 @@ import numpy.typing as npt
 from numba import njit
 
 from algstack.decontaminate.words import Bytes, Hashes, Positions, Words, read_words, spread, tables, words
-from algstack.decontaminate.words import Tables as WordTables
 
 WHOLE_WORDS = 5
 """Words of the anchor by which a problem is looked for as a whole: fewer are too short to tell anything."""
@@ -75,13 +74,13 @@ class Runs(NamedTuple):
     hashes: Hashes
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _finish(value: Any) -> Any:
     value = (value ^ (value >> np.uint64(32))) * _FINAL
     return value ^ (value >> np.uint64(29))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _power(n: Any) -> Any:
     value = np.uint64(1)
     for _ in range(n):
@@ -89,7 +88,7 @@ def _power(n: Any) -> Any:
     return value
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def run_hashes(hashes: Any, n: Any) -> Any:
     """Return the hash of each run of `n` word hashes, none where there are fewer."""
     count = max(hashes.size - n + 1, 0)
@@ -104,7 +103,7 @@ def run_hashes(hashes: Any, n: Any) -> Any:
     return found
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _telling(hashes: Any, is_long: Any, n: Any, wanted: Any) -> Any:
     """Mark the runs of `n` words with at least `wanted` different long words."""
     count = max(hashes.size - n + 1, 0)
@@ -125,7 +124,7 @@ def _telling(hashes: Any, is_long: Any, n: Any, wanted: Any) -> Any:
     return found
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _pattern(key: Any) -> Any:
     """Three bits of one 64-bit word: a Bloom filter that costs one memory access."""
     one, low = np.uint64(1), np.uint64(63)
@@ -133,7 +132,7 @@ def _pattern(key: Any) -> Any:
     return first | second | (one << ((key >> np.uint64(12)) & low))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _find(key: Any, runs: Any) -> Any:
     """Return the first place of a key among the sorted hashes, or -1."""
     bucket = key >> runs.bucket_shift
@@ -143,7 +142,7 @@ def _find(key: Any, runs: Any) -> Any:
     return -1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _any_run(hashes: Any, first: Any, count: Any, n: Any, mask: Any, runs: Any) -> Any:
     """Whether any run of `n` among `hashes[first:count]` is in the index."""
     marks, shift, top, value = runs.filter, runs.filter_shift, _power(n), np.uint64(0)
@@ -159,7 +158,7 @@ def _any_run(hashes: Any, first: Any, count: Any, n: Any, mask: Any, runs: Any) 
     return False
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _has_hit(data: Any, at: Any, end: Any, word_tables: Any, runs: Any, hashes: Any) -> Any:
     """Whether a text holds any run of the index, or the anchor of a whole problem."""
     open_word, carried, keep = np.uint64(0), 0, max(runs.n, WHOLE_WORDS) - 1
@@ -181,14 +180,14 @@ def _has_hit(data: Any, at: Any, end: Any, word_tables: Any, runs: Any, hashes: 
     return False
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _scan(data: Any, offsets: Any, word_tables: Any, runs: Any, found: Any) -> None:
     hashes = np.empty(_BLOCK + runs.n + WHOLE_WORDS + 2, np.uint64)
     for row in range(offsets.size - 1):
         found[row] = _has_hit(data, offsets[row], offsets[row + 1], word_tables, runs, hashes)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _matches(keys: Any, runs: Any) -> Any:
     """Return (place among the keys, place among the index's runs) of each match."""
     places = [(np.int64(0), np.int64(0))]
@@ -313,7 +312,9 @@ class NgramIndex:
         arrays = {path.stem: np.asarray(np.load(path, mmap_mode="c")) for path in sorted(folder.glob("*.npy"))}
         filter_, buckets, hashes = (arrays.pop(name) for name in ("filter", "buckets", "hashes"))
         shifts = (np.uint64(65 - filter_.size.bit_length()), np.uint64(65 - buckets.size.bit_length()))
-        return cls(Runs(meta["n"], meta["has_whole"], *shifts, filter_, buckets, hashes), **arrays, stride=meta["stride"])
+        return cls(
+            Runs(meta["n"], meta["has_whole"], *shifts, filter_, buckets, hashes), **arrays, stride=meta["stride"]
+        )
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {
@@ -462,7 +463,7 @@ def _tables_of(hashes: Hashes, n: int, has_whole: bool) -> Runs:
     return Runs(n, has_whole, np.uint64(64 - filter_bits), np.uint64(64 - bucket_bits), marks, buckets, hashes)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _patterns(keys: Any) -> Any:
     found = np.empty(keys.size, np.uint64)
     for at in range(keys.size):

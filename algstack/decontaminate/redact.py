@@ -16,9 +16,9 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 from detect_secrets.plugins import (
@@ -39,7 +39,7 @@ from detect_secrets.plugins import (
     telegram_token,
 )
 
-KEY, PASSWORD, EMAIL, ADDRESS = "<KEY>", "<PASSWORD>", "<EMAIL>", "<IP_ADDRESS>"  # noqa: S105: a placeholder
+KEY, PASSWORD, EMAIL, ADDRESS = "<KEY>", "<PASSWORD>", "<EMAIL>", "<IP_ADDRESS>"
 
 _TOKENS = {
     "aws": (aws.AWSKeyDetector, ("akia", "asia", "abia", "acca", "a3t", "aws")),
@@ -84,9 +84,8 @@ _EMAIL = re.compile(
     r"(?P<top>[A-Za-z]{2,12})(?![\w@(\[=-])(?!\.\w)"
 )
 _EMAIL_SIEVE = r"[A-Za-z0-9]@[A-Za-z0-9][A-Za-z0-9.-]*\.[A-Za-z]{2}"
-_TOP_DOMAINS = frozenset(
-    "com org net edu gov mil int info biz name dev app io ai cloud tech online site xyz".split()
-)
+_TOP_DOMAINS_TEXT = "com org net edu gov mil int info biz name dev app io ai cloud tech online site xyz"
+_TOP_DOMAINS = frozenset(_TOP_DOMAINS_TEXT.split())
 _NOBODY = re.compile(
     r"(?i)(?:^(?:git|svn|hg|noreply|no-reply|root|user|username|foo|bar|name|you|your\.?\w*|email|me)@)"
     r"|@(?:[\w.-]*\.)?(?:example|test|invalid|localhost|domain|host|server|company|mycompany|foo|bar|email|mail)\.\w+$"
@@ -156,7 +155,13 @@ def redact(text: str, lang: str | None, *, secrets: bool, personal: bool) -> tup
 
 @cache
 def _rules() -> list[tuple[str, tuple[str, ...], list[re.Pattern[str]]]]:
-    return [(kind, words, list(detector.denylist)) for kind, (detector, words) in _TOKENS.items()]
+    return [(kind, words, list(_patterns(detector))) for kind, (detector, words) in _TOKENS.items()]
+
+
+def _patterns(detector: Any) -> Iterable[re.Pattern[str]]:
+    """The patterns of a rule: a class attribute in fact, a property by its type."""
+    patterns: Iterable[re.Pattern[str]] = detector.denylist
+    return patterns
 
 
 def _secrets(text: str, lang: str | None) -> Iterator[Span]:

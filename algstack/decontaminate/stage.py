@@ -92,7 +92,10 @@ def find(context: Context) -> StageRecord | None:
     identity = index.build(place / INDEX_FOLDER, copies, config.ngram)
     applied = [one._asdict() for one in index.load(place / INDEX_FOLDER).applied]
     folder = StageFolder(
-        place / FINDINGS_FOLDER, f"{STAGE}-findings", CODE, {"index": identity, "benchmarks": applied, "missing": missing}
+        place / FINDINGS_FOLDER,
+        f"{STAGE}-findings",
+        CODE,
+        {"index": identity, "benchmarks": applied, "missing": missing},
     )
     parts = {part.key: part for part in kept_documents(context.workspace, after="dedup")}
     wanted = {key: folder.task_fingerprint(list(part.inputs)) for key, part in parts.items()}

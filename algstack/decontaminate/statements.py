@@ -123,7 +123,9 @@ _ISABELLE_LABEL = re.compile(
         (?:[^\W\d][\w.']*\s*(?:\[[^\]"]*\])?|\[[^\]"]*\])\s*:(?!:)""",
     re.VERBOSE,
 )
-_ISABELLE_FIXES = re.compile(r"(?<![\w.])fixes\b(?P<fixed>.*?)(?=\b(?:assumes|shows|obtains|defines|notes|includes|fixes)\b|\Z)", re.DOTALL)
+_ISABELLE_FIXES = re.compile(
+    r"(?<![\w.])fixes\b(?P<fixed>.*?)(?=\b(?:assumes|shows|obtains|defines|notes|includes|fixes)\b|\Z)", re.DOTALL
+)
 _ISABELLE_WORD = re.compile(r"(?<![\w.])(?:assumes|shows|obtains|and|defines)(?![\w.])")
 _COQ_SCOPE = re.compile(r"(?<=[\w)\]}])%[A-Za-z]\w*")
 
@@ -175,12 +177,10 @@ def digest(statement: Sequence[str]) -> int:
     return int.from_bytes(blake2b(" ".join(statement).encode(), digest_size=8).digest(), "little")
 
 
-def _symbol(token: str, lang: str) -> str:
-    if lang == "hollight" and token in "!?":
-        return "∀" if token == "!" else "∃"
-    if token in _SYMBOLS:
-        return _SYMBOLS[token]
-    return token
+def _symbol(sign: str, lang: str) -> str:
+    if lang == "hollight" and sign in "!?":
+        return "∀" if sign == "!" else "∃"
+    return _SYMBOLS.get(sign, sign)
 
 
 def _isabelle(statement: str) -> str:
@@ -269,7 +269,7 @@ class _Reader:
         if head in self.bound:  # `z.re`: a projection of a variable
             name = self.bound[head]
             self.uses[name] = self.uses.get(name, 0) + 1
-            self.out += [name, *(_respelled(part) for part in rest if not part.isdigit() or True)]
+            self.out += [name, *(_respelled(part) for part in rest)]
         else:
             self.out.append(_respelled([head, *rest][-1]))
 
@@ -371,8 +371,8 @@ class _Reader:
         return close + 1
 
 
-def _is_variable(token: str) -> bool:
-    return token == "_" or ((token[0].isalpha() or token[0] == "_") and "." not in token and token not in _KEYWORDS)
+def _is_variable(word: str) -> bool:
+    return (word[0].isalpha() or word[0] == "_") and "." not in word and word not in _KEYWORDS
 
 
 _KEYWORDS = frozenset(["∈", "if", "then", "else", "let", "∀", "∃", "fun", "∑", "∏", "∣"])

@@ -4,7 +4,7 @@ A word is a run of letters and digits, in lower case and without accents. White 
 separate. What is set differently but reads the same gives the same words:
 
 - Unicode: compatibility forms (`ﬁ`, `ℝ`, `𝑥`, full width) are their plain letters, combining marks are ignored;
-- TeX: spacing and font commands (`\\,`, `\\quad`, `\\left`, `\\mathbb`) are no words, synonyms (`\\leq`, `\\le`) are one;
+- TeX: spacing and font commands (`\\,`, `\\quad`, `\\left`, `\\mathbb`) are no words, synonyms are one (`\\leq`, `\\le`);
 - symbols and Greek letters are the words of their TeX commands: `≤` is `\\le`, `α` is `\\alpha`;
 - `\\n`, `\\t`, `\\r` before a word, as in a quoted string, are white space unless TeX has such a command.
 
@@ -38,14 +38,15 @@ _SEPARATOR, _LETTERS, _LETTER, _WORD, _IGNORED, _RAISED = range(6)
 _LOOK = 255
 """Marks a byte that must be looked at: a backslash or a part of a non-ASCII character."""
 
-SKIPPED_COMMANDS = (
-    "big bigg biggl biggm biggr bigl bigm bigr bf boldsymbol bm cal color dfrac displaystyle emph enspace frak "
-    "frac hphantom hskip hspace it kern large left left. limits mathbb mathbf mathcal mathfrak mathit mathop mathord "
-    "mathrel mathrm mathscr mathsf mathtt mbox mkern mskip nolimits nonumber operatorname phantom qquad quad right rm "
-    "scriptscriptstyle scriptstyle sf small smash sqrt text textbf textit textnormal textrm textsc textsf textstyle "
-    "texttt tfrac thinspace tt underline vphantom vspace Big Bigg Biggl Biggm Biggr Bigl Bigm Bigr Large"
-).split()
-"""TeX commands that only set the type. Fractions and roots are among them: `1/2` is `\\frac{1}{2}`, `√2` is `\\sqrt 2`."""
+_SKIPPED_COMMANDS_TEXT = (
+    "big bigg biggl biggm biggr bigl bigm bigr bf boldsymbol bm cal color dfrac displaystyle emph enspace frak frac "
+    "hphantom hskip hspace it kern large left left. limits mathbb mathbf mathcal mathfrak mathit mathop mathord "
+    "mathrel mathrm mathscr mathsf mathtt mbox mkern mskip nolimits nonumber operatorname phantom qquad quad right "
+    "rm scriptscriptstyle scriptstyle sf small smash sqrt text textbf textit textnormal textrm textsc textsf "
+    "textstyle texttt tfrac thinspace tt underline vphantom vspace Big Bigg Biggl Biggm Biggr Bigl Bigm Bigr Large"
+)
+SKIPPED_COMMANDS = _SKIPPED_COMMANDS_TEXT.split()
+"""TeX commands that only set the type. `1/2` is `\\frac{1}{2}`, `√2` is `\\sqrt 2`."""
 
 COMMAND_SYNONYMS = {
     "leq": "le",
@@ -152,18 +153,18 @@ SYMBOLS = {
 """Symbols that are words of their own: those of their TeX commands."""
 
 _ESCAPES = "ntr"
-_TEX_WITH_N_T_R = (
-    "nabla natural ne nearrow neg neq newcommand newline newpage nexists ngeq ni nleq nmid noindent nolimits nonumber "
-    "normalsize not notag notin nparallel nsubseteq nu "
-    "tabular tag tan tanh tau tbinom text textbf textit textnormal textrm textsc textsf textstyle texttt tfrac the "
-    "theta thinspace thm tilde times tiny title to today top triangle triangleleft triangleright tt "
-    "rangle rbrace rbrack rceil ref renewcommand rfloor rho right rightarrow rightharpoonup rightleftharpoons rm root "
-    "rule rvert"
-).split()
+_TEX_WITH_N_T_R_TEXT = (
+    "nabla natural ne nearrow neg neq newcommand newline newpage nexists ngeq ni nleq nmid noindent nolimits "
+    "nonumber normalsize not notag notin nparallel nsubseteq nu tabular tag tan tanh tau tbinom text textbf textit "
+    "textnormal textrm textsc textsf textstyle texttt tfrac the theta thinspace thm tilde times tiny title to today "
+    "top triangle triangleleft triangleright tt rangle rbrace rbrack rceil ref renewcommand rfloor rho right "
+    "rightarrow rightharpoonup rightleftharpoons rm root rule rvert"
+)
+_TEX_WITH_N_T_R = _TEX_WITH_N_T_R_TEXT.split()
 
 
 class Tables(NamedTuple):
-    """What the kernel looks up. `ascii`: lower-case letter or digit, 0 or _LOOK; the others by code point or command."""
+    """What the kernel looks up. `ascii`: lower-case letter or digit, 0 or _LOOK."""
 
     ascii: Bytes
     kinds: Bytes
@@ -258,19 +259,19 @@ def _command_table() -> tuple[Hashes, Hashes, Bytes]:
     return keys, words, known
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _mix(value: Any, character: Any) -> Any:
     return ((value << _STEP) | (value >> _BACK)) ^ np.uint64(character)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def spread(value: Any) -> Any:
     """Finish the hash of a word: spread its bits; 0 stays 0."""
     value = value * _PRIME
     return value ^ (value >> _SHIFT)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _command(data: Any, at: Any, end: Any, tables: Any) -> Any:
     """Read the TeX command after a backslash: (the hash of its word or 0, where it ends)."""
     stop, value, lower = at, np.uint64(0), np.uint64(0)
@@ -291,7 +292,7 @@ def _command(data: Any, at: Any, end: Any, tables: Any) -> Any:
     return spread(lower), stop
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _code_point(data: Any, at: Any, end: Any) -> Any:
     """Decode one non-ASCII character of valid UTF-8: (code point, where the next one starts)."""
     first = np.int64(data[at])
@@ -306,7 +307,7 @@ def _code_point(data: Any, at: Any, end: Any) -> Any:
     return np.int64(0), end
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _special(data: Any, at: Any, end: Any, value: Any, tables: Any) -> Any:
     """Read a backslash or a non-ASCII character.
 
@@ -347,7 +348,7 @@ def _special(data: Any, at: Any, end: Any, value: Any, tables: Any) -> Any:
     return none, True, none, after
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def read_words(
     data: Any, at: Any, stop: Any, end: Any, value: Any, tables: Any, hashes: Any, count: Any, starts: Any, ends: Any
 ) -> Any:
@@ -397,7 +398,7 @@ def read_words(
     return count, at, value
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _fill(data: Any, tables: Any, hashes: Any, starts: Any, ends: Any) -> Any:
     count, _, value = read_words(data, 0, data.size, data.size, np.uint64(0), tables, hashes, 0, starts, ends)
     if value != 0:

@@ -25,7 +25,9 @@ _KEYWORD = re.compile(rf"({'|'.join(_THEOREMS + _DEFINITIONS + _OTHERS)})\b")
 _NAME = re.compile(r"\s+([^\W\d][\w']*)(?:@\{[^}]*\})?")
 _SCOPE = re.compile(r"(Module|Section|Chapter|End)\s+(?:(?:Type|Import|Export)\s+)*([^\W\d][\w']*)")
 _PROOF_END = re.compile(r"(?:Qed|Defined|Admitted|Abort|Save\b.*|Proof\s+(?!using\b|with\b)\S.*)\s*\Z", re.DOTALL)
-_NEVER_IN_PROOF = re.compile(r"(?:Module|Section|End|Require|From|Inductive|Record|Structure|Class|Variables?|Context)\b")
+_NEVER_IN_PROOF = re.compile(
+    r"(?:Module|Section|End|Require|From|Inductive|Record|Structure|Class|Variables?|Context)\b"
+)
 _MARK = re.compile(r"[()\[\]{}]|:=|\blet\b|\bin\b")
 
 

@@ -23,18 +23,30 @@ _BLOCKS = {
 }
 
 _THEOREMS = ("theorem", "lemma", "corollary", "proposition", "schematic_goal", "schematic_lemma")
-_DEFINITIONS = ("definition", "abbreviation", "primrec", "fun", "function", "inductive", "datatype", "lemmas", "axiomatization")
-_OUTER = (
+_DEFINITIONS = (
+    "definition",
+    "abbreviation",
+    "primrec",
+    "fun",
+    "function",
+    "inductive",
+    "datatype",
+    "lemmas",
+    "axiomatization",
+)
+_OUTER_TEXT = (
     "theory begin end text txt section subsection subsubsection chapter paragraph header context locale sublocale "
-    "interpretation global_interpretation class instance instantiation subclass declare notation no_notation type_synonym "
-    "type_notation typedef typedecl record consts method method_setup attribute_setup ML ML_file setup local_setup "
-    "simproc_setup hide_const hide_fact hide_type bundle unbundle export_code code_printing code_reserved code_identifier "
-    "termination lift_definition setup_lifting quotient_type copy_bnf codatatype corec primcorec primcorecursive "
-    "inductive_cases inductive_simps inductive_set coinductive coinductive_set inductive_cases nonterminal syntax "
-    "translations parse_translation print_translation overloading nitpick_params value export_generated_files "
-    "named_theorems adhoc_overloading unused_thms text_raw no_syntax hide_class derive crunch crunches notepad ML_prf "
-    "alias type_alias experiment specification oracle judgment partial_function function_compile"
-).split()
+    "interpretation global_interpretation class instance instantiation subclass declare notation no_notation "
+    "type_synonym type_notation typedef typedecl record consts method method_setup attribute_setup ML ML_file setup "
+    "local_setup simproc_setup hide_const hide_fact hide_type bundle unbundle export_code code_printing "
+    "code_reserved code_identifier termination lift_definition setup_lifting quotient_type copy_bnf codatatype "
+    "corec primcorec primcorecursive inductive_cases inductive_simps inductive_set coinductive coinductive_set "
+    "inductive_cases nonterminal syntax translations parse_translation print_translation overloading nitpick_params "
+    "value export_generated_files named_theorems adhoc_overloading unused_thms text_raw no_syntax hide_class derive "
+    "crunch crunches notepad ML_prf alias type_alias experiment specification oracle judgment partial_function "
+    "function_compile"
+)
+_OUTER = _OUTER_TEXT.split()
 _WORDS = sorted({*_THEOREMS, *_DEFINITIONS, *_OUTER}, key=lambda word: (-len(word), word))
 _TERMINAL = ("done", "sorry", "oops", r"\<proof>", "⟨proof⟩", "..", ".")
 _NOT_IN_NAME = r"(?<![\w.'\\<])"
@@ -105,9 +117,7 @@ def _proof(code: str, at: int) -> _Proof:
             return _cut_short(code, at, found.start(), seen_proof)
         if word == "oops":
             return _Proof(found.end(), True)
-        if word == "proof":
-            open_.append(word)
-        elif word == "subgoal" and "proof" not in open_:
+        if word == "proof" or (word == "subgoal" and "proof" not in open_):
             open_.append(word)
         elif word == "qed":
             if "proof" not in open_:
@@ -164,9 +174,7 @@ def _closing(code: str, at: int) -> int:
     return len(code)
 
 
-def _declaration(
-    text: str, masked: Masked, token: re.Match[str], proof: _Proof, theory: str | None
-) -> Declaration:
+def _declaration(text: str, masked: Masked, token: re.Match[str], proof: _Proof, theory: str | None) -> Declaration:
     code = masked.text
     header = _HEADER.match(code, token.end())
     assert header is not None  # every part of it is optional

@@ -22,24 +22,37 @@ _OPENER = re.compile(
 _BLOCKS = {"comment_block": re.compile(r"(?P<open>/-)|-/")}
 
 _THEOREMS = ("theorem", "lemma", "example", "problem")
-_DECLARATIONS = (*_THEOREMS, "def", "abbrev", "instance", "axiom", "opaque", "constant", "structure", "inductive", "class")
+_DECLARATIONS = (
+    *_THEOREMS,
+    "def",
+    "abbrev",
+    "instance",
+    "axiom",
+    "opaque",
+    "constant",
+    "structure",
+    "inductive",
+    "class",
+)
 _ANYWHERE = ("theorem", "lemma", "example", "def", "namespace")
 """Reserved words that begin a command wherever they stand outside brackets."""
 
-_MODIFIERS = (
-    "private protected noncomputable nonrec unsafe partial local scoped meta public mutual irreducible_def".split()
+_MODIFIERS_TEXT = (
+    "private protected noncomputable nonrec unsafe partial local scoped meta public mutual irreducible_def"
 )
+_MODIFIERS = _MODIFIERS_TEXT.split()
 _SCOPED_PREFIXES = ("open", "set_option", "variable", "omit", "include", "attribute", "universe", "unseal", "seal")
 """Commands that, ending in `in`, belong to the declaration behind them."""
 
-_OTHERS = (
+_OTHERS_TEXT = (
     "add_decl_doc add_tactic_doc alias axioms builtin_initialize compile_inductive constants declare_syntax_cat "
     "declare_aesop_rule_sets deriving elab elab_rules end export extend_docs import infix infixl infixr initialize "
-    "initialize_simps_projections library_note local_notation macro macro_rules mk_simp_attribute namespace notation "
-    "notation3 parameter parameters postfix precedence prefix prelude proof_wanted register_builtin_option "
+    "initialize_simps_projections library_note local_notation macro macro_rules mk_simp_attribute namespace "
+    "notation notation3 parameter parameters postfix precedence prefix prelude proof_wanted register_builtin_option "
     "register_option register_simp_attr reserve restate_axiom run_cmd run_cmds run_elab run_meta section simproc "
     "simproc_decl suppress_compilation syntax tactic universes unsuppress_compilation variables"
-).split()
+)
+_OTHERS = _OTHERS_TEXT.split()
 
 _WORDS = sorted({*_DECLARATIONS, *_MODIFIERS, *_SCOPED_PREFIXES, *_OTHERS}, key=lambda word: (-len(word), word))
 _NOT_IN_NAME = r"(?<![\w.'«!?₀-₉@])"
@@ -51,12 +64,16 @@ _TOKEN = re.compile(
        | {_NOT_IN_NAME}(?P<nest>begin|match|calc)(?![\w'!?₀-₉.])""",
     re.VERBOSE,
 )
-_GOES_ON = frozenset("by calc decreasing_by deriving from termination_by using_well_founded with".split())
+_GOES_ON = frozenset(
+    ["by", "calc", "decreasing_by", "deriving", "from", "termination_by", "using_well_founded", "with"]
+)
 """Words that go on with a declaration even at the beginning of a line behind an empty one."""
 
 _NAME_PART = r"(?:«[^»]*»|[^\W\d](?:[\w'!?₀-₉]|[^\x00-\x7f\s«»⦃⦄⟨⟩∀∃λ])*)"
 _NAME = re.compile(rf"\s*(?:\{{[^}}]*\}}\s*)?({_NAME_PART}(?:\.(?:{_NAME_PART}|\d+))*)")
-_ADDED_NAME = re.compile(rf"\bto_additive\b\s*(?:\([^)]*\)\s*|\[[^\]]*\]\s*|existing\s+|\?\s*)*({_NAME_PART}(?:\.{_NAME_PART})*)")
+_ADDED_NAME = re.compile(
+    rf"\bto_additive\b\s*(?:\([^)]*\)\s*|\[[^\]]*\]\s*|existing\s+|\?\s*)*({_NAME_PART}(?:\.{_NAME_PART})*)"
+)
 _LEAN_3 = re.compile(r"^\s*import[ \t]+[a-z_.]|\bbegin\b(?![\s\S]*^import[ \t]+[A-Z])", re.MULTILINE)
 _IN = re.compile(r"(?<![\w.'])in\s*\Z")
 _BRACKETS = {"(": 1, "[": 1, "{": 1, "⦃": 1, "⟨": 1, ")": -1, "]": -1, "}": -1, "⦄": -1, "⟩": -1}
@@ -209,11 +226,11 @@ def _follow_scopes(command: _Command, code: str, stop: int, scopes: list[tuple[s
         open_parts -= max(len(closed.split(".")) if closed else 1, 1)
 
 
-def _declaration(
-    text: str, masked: Masked, command: _Command, stop: int, scopes: list[tuple[str, str]]
-) -> Declaration:
+def _declaration(text: str, masked: Masked, command: _Command, stop: int, scopes: list[tuple[str, str]]) -> Declaration:
     code = masked.text
-    named = None if command.word == "instance" and _is_unnamed(code, command.after) else _NAME.match(code, command.after)
+    named = (
+        None if command.word == "instance" and _is_unnamed(code, command.after) else _NAME.match(code, command.after)
+    )
     if command.word == "example":
         named = None
     begin = named.end() if named else command.after

@@ -34,7 +34,9 @@ def mask(text: str, opener: re.Pattern[str], blocks: Mapping[str, re.Pattern[str
             matches; `string_block…` and `comment_block…` are opened by the match and closed by their delimiters.
         blocks: for each group `…_block…`, a pattern of its delimiters, with the group `open` where they nest.
     """
-    pieces, comments, strings = [], [], []
+    pieces: list[str] = []
+    comments: list[tuple[int, int]] = []
+    strings: list[tuple[int, int]] = []
     at, is_whole = 0, True
     while found := opener.search(text, at):
         kind = found.lastgroup or "line"
