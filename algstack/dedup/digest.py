@@ -8,6 +8,7 @@ document's number into one row of 64 bits. By chance alone some pairs share a ke
 
 from __future__ import annotations
 
+import threading
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,8 @@ from datasketch import MinHash
 from numpy.typing import NDArray
 
 from algstack.dedup.bands import Bands
-from algstack.dedup.fingerprint import S0, S1, header_end
+from algstack.dedup.fingerprint import S0, S1
+from algstack.dedup.headers import header_end
 from algstack.dedup.kernel import (
     FOLD_FACTOR,
     LENGTH_FACTOR,
@@ -26,18 +28,19 @@ from algstack.dedup.kernel import (
     lower_minima,
     new_scratch,
     next_shingles,
-    token_end,
 )
 from algstack.dedup.texts import Texts
-from algstack.dedup.vector import bit_count, folded_product, inlined, kernel
+from algstack.dedup.vector import bit_count, copy, folded_product, inlined, kernel
 
 PARTITIONS = 256
 
 LARGEST = 1 << 23
 """Shingles, repetitions included (about 60 MB of text), beyond which a document is only compared exactly."""
 
-SKETCHED = 128
-"""Signature values that a sketch holds two bits of."""
+SKETCHED = 64
+"""Signature values that a sketch holds four bits of."""
+
+SKETCH_WORDS = SKETCHED // 16
 
 
 class Permutations(NamedTuple):
@@ -65,22 +68,46 @@ class Keys(NamedTuple):
 class Digests(NamedTuple):
     """What is known of each text of a batch."""
 
-    shingles: NDArray[np.uint32]  # (n,)
+    shingles: NDArray[np.uint32]  # (n,), how many, repetitions included
+    body_sizes: NDArray[np.uint32]  # (n,), how many of them, the last ones, are of the body
+    starts: NDArray[np.int64]  # (n,), where they lie in the arena, -1 if they do not
     sketches: NDArray[np.uint64]  # (n, 4)
     signatures: NDArray[np.uint32]  # (n, values) if they are wanted, else (0, values)
     bands: Keys
     bodies: Keys
 
 
+class Arena:
+    """Shingle hashes of the texts that fit, so that these need not be read again. Any thread may take room."""
+
+    CHUNK = 1 << 23
+    """Hashes that a thread takes at once."""
+
+    def __init__(self, size: int) -> None:
+        """Make an arena for so many hashes. Memory is not used before they are there."""
+        self.hashes = np.empty(size, np.uint64)
+        self._used = 0
+        self._lock = threading.Lock()
+
+    def room(self) -> tuple[int, int]:
+        """Take a chunk: where it begins and ends. An empty one says that the arena is full."""
+        with self._lock:
+            begin = self._used
+            self._used = min(begin + self.CHUNK, len(self.hashes))
+            return begin, self._used
+
+
 class Digester:
     """Makes digests, for one thread."""
 
-    def __init__(self, bands: Bands, keep_signatures: bool = False) -> None:
+    def __init__(self, bands: Bands, arena: Arena, keep_signatures: bool = False) -> None:
         self._bands = bands
         self._permutations = permutations(bands.values)
         self._scratch = new_scratch()
         self._signature = np.empty(len(self._permutations.factors), np.uint32)
         self._keep_signatures = keep_signatures
+        self._arena = arena
+        self._room = np.zeros(2, np.int64)
 
     def digest(self, texts: Texts, first: int, wanted: NDArray[np.bool_], salts: NDArray[np.uint64]) -> Digests:
         """Return the digests of the wanted texts; those of the others are empty.
@@ -92,9 +119,13 @@ class Digester:
             salts: (n,) documents with different salts share no key.
         """
         count, most = len(texts), int(wanted.sum())
+        if self._room[1] - self._room[0] < self._arena.CHUNK // 2:
+            self._room[:] = self._arena.room()
         digests = Digests(
             np.zeros(count, np.uint32),
-            np.zeros((count, SKETCHED // 32), np.uint64),
+            np.zeros(count, np.uint32),
+            np.full(count, -1, np.int64),
+            np.zeros((count, SKETCH_WORDS), np.uint64),
             np.empty((count if self._keep_signatures else 0, self._bands.values), np.uint32),
             _new_keys(most * self._bands.bands),
             _new_keys(most),
@@ -102,8 +133,7 @@ class Digester:
         banded, bodied = _digest(
             texts.data, texts.offsets, first, wanted, salts,
             self._permutations.factors, self._permutations.summands, self._bands.bands, self._bands.rows,
-            self._scratch, self._signature, digests.shingles, digests.sketches, digests.signatures,
-            digests.bands, digests.bodies,
+            self._scratch, self._arena.hashes, self._room, self._signature, *digests,
         )  # fmt: skip
         return digests._replace(bands=_first(digests.bands, banded), bodies=_first(digests.bodies, bodied))
 
@@ -141,12 +171,17 @@ def keys_of_fingerprints(fingerprints: NDArray[np.uint64], wanted: NDArray[np.bo
 
 
 @inlined
-def _sign(data: Any, begin: Any, end: Any, factors: Any, summands: Any, scratch: Any, signature: Any) -> Any:
-    """Make the signature of one text; return the number of its shingles and the key of its body, 0 if it has none."""
+def _sign(
+    data: Any, begin: Any, end: Any, factors: Any, summands: Any, scratch: Any, hashes: Any, room: Any, signature: Any
+) -> Any:
+    """Make the signature of one text, and store its shingle hashes if there is room.
+
+    Returns:
+        The number of its shingles, how many of them were stored, how many are of its body, and the body's key.
+    """
     signature[:] = U32(0xFFFFFFFF)
-    # Where the limit cuts a header within a token, that token goes with the header.
-    body = token_end(data, header_end(data, begin, end), end)
-    at, held, total, foreign, bodied = begin, 0, 0, 0, 0
+    body = header_end(data, begin, end)
+    at, held, total, stored, foreign, bodied = begin, 0, 0, 0, 0, 0
     body_sum = ZERO
     while at < end:
         if at == body:
@@ -154,20 +189,23 @@ def _sign(data: Any, begin: Any, end: Any, factors: Any, summands: Any, scratch:
         in_body = at >= body
         at, held, found = next_shingles(data, at, end if in_body else body, held, scratch)
         lower_minima(scratch, found, factors, summands, signature)
+        if stored == total and room[0] + total + found <= room[1]:
+            copy(scratch.shingles, 0, found, hashes, room[0] + total)
+            stored += found
         total += found
         if in_body:
             skipped = min(foreign, found)
             foreign -= skipped
             bodied += found - skipped
-            for i in range(skipped, found):
-                body_sum += scratch.shingles[i]
-    return total, folded_product(body_sum ^ S0, U64(bodied) ^ S1) if bodied else ZERO
+            for value in scratch.shingles[skipped:found]:
+                body_sum += value
+    return total, stored, bodied, folded_product(body_sum ^ S0, U64(bodied) ^ S1)
 
 
 @inlined
 def _sketch(signature: Any, values: Any, sketch: Any) -> None:
     for i in range(min(values, SKETCHED)):
-        sketch[i // 32] |= U64(signature[i] & U32(3)) << U64(2 * (i % 32))
+        sketch[i // 16] |= U64(signature[i] & U32(15)) << U64(4 * (i % 16))
 
 
 @inlined
@@ -182,23 +220,30 @@ def band_key(signature: Any, band: Any, rows: Any, salt: Any) -> Any:
 @kernel
 def _digest(
     data: Any, offsets: Any, first: Any, wanted: Any, salts: Any, factors: Any, summands: Any, bands: Any, rows: Any,
-    scratch: Scratch, signature: Any, shingles: Any, sketches: Any, signatures: Any, band_keys: Any, body_keys: Any,
+    scratch: Scratch, hashes: Any, room: Any, signature: Any,
+    shingles: Any, body_sizes: Any, starts: Any, sketches: Any, signatures: Any, band_keys: Any, body_keys: Any,
 ) -> Any:  # fmt: skip
     banded, bodied = 0, 0
     for row in range(len(offsets) - 1):
         if not wanted[row]:
             continue
-        total, body_key = _sign(data, offsets[row], offsets[row + 1], factors, summands, scratch, signature)
+        total, stored, in_body, body_key = _sign(
+            data, offsets[row], offsets[row + 1], factors, summands, scratch, hashes, room, signature
+        )
         if len(signatures):
-            signatures[row] = signature[: bands * rows]
+            copy(signature, 0, bands * rows, signatures[row], 0)
         shingles[row] = U32(min(total, 0xFFFFFFFF))
         if total == 0 or total > LARGEST:
             continue
+        if stored == total:
+            starts[row] = room[0]
+            room[0] += total
         _sketch(signature, bands * rows, sketches[row])
         for band in range(bands):
             put_key(band_keys, banded, band_key(signature, band, rows, salts[row]), first + row)
             banded += 1
-        if body_key:
+        if in_body:
+            body_sizes[row] = in_body
             put_key(body_keys, bodied, folded_product(body_key ^ salts[row], FOLD_FACTOR), first + row)
             bodied += 1
     return banded, bodied
@@ -206,20 +251,23 @@ def _digest(
 
 @inlined
 def agreement(one: Any, other: Any) -> Any:
-    """Return how many of two sketches' values agree in the two bits that are kept of each."""
+    """Return how many of two sketches' values agree in the four bits that are kept of each."""
     differing = 0
     for i in range(len(one)):
         bits = one[i] ^ other[i]
-        differing += bit_count((bits | (bits >> U64(1))) & U64(0x5555555555555555))
+        bits |= bits >> U64(2)
+        bits |= bits >> U64(1)
+        differing += bit_count(bits & U64(0x1111111111111111))
     return SKETCHED - differing
 
 
 def least_agreement(threshold: float, values: int) -> int:
     """Return the agreement of sketches that documents at the threshold fall short of once in a million times.
 
-    Values of documents of similarity s agree with probability s, and by chance in their two bits with 1/4 of the rest.
+    Values of documents of similarity s agree with probability s, and by chance in their four bits one in 16
+    of the others does.
     """
     used = min(values, SKETCHED)
-    agreeing = threshold + (1 - threshold) / 4
+    agreeing = threshold + (1 - threshold) / 16
     spread = (used * agreeing * (1 - agreeing)) ** 0.5
     return max(0, int(used * agreeing - 4.75 * spread)) + SKETCHED - used

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from algstack.dedup import groups, verify
 from algstack.dedup.bands import RECALL, Bands, choose
-from algstack.dedup.digest import PARTITIONS, SKETCHED, Digester, keys_of_fingerprints, least_agreement
-from algstack.dedup.fingerprint import body_fingerprints, fingerprints
+from algstack.dedup.digest import PARTITIONS, SKETCH_WORDS, Arena, Digester, keys_of_fingerprints, least_agreement
+from algstack.dedup.fingerprint import fingerprints
 from algstack.dedup.groups import Groups, GroupSet
 from algstack.dedup.keepers import COLUMNS, EXACT, NEAR, ORDER, SAME_BODY, Criterion, in_keeper_order
 from algstack.dedup.kernel import new_scratch
@@ -70,11 +70,13 @@ class Drops(NamedTuple):
 
 @dataclass
 class State:
-    """What is kept of every document in memory, by its number: 57 bytes."""
+    """What is kept of every document in memory, by its number: 69 bytes."""
 
     fingerprints: NDArray[np.uint64]  # (n, 2)
     sketches: NDArray[np.uint64]  # (n, 4)
     shingles: NDArray[np.uint32]  # how many, repetitions included
+    body_sizes: NDArray[np.uint32]  # how many of them, the last ones, are of the body
+    starts: NDArray[np.int64]  # where they lie in the arena, -1 if they do not
     labels: NDArray[np.uint32]  # the document that stands for all with its text
     signed: NDArray[np.bool_]  # whether it has a sketch and keys of its own
     frozen: int = 0  # documents before this number are an earlier release's
@@ -84,8 +86,10 @@ class State:
         """Return the state of so many documents of which nothing is known yet."""
         return cls(
             np.zeros((count, 2), np.uint64),
-            np.zeros((count, SKETCHED // 32), np.uint64),
+            np.zeros((count, SKETCH_WORDS), np.uint64),
             np.zeros(count, np.uint32),
+            np.zeros(count, np.uint32),
+            np.full(count, -1, np.int64),
             np.arange(count, dtype=np.uint32),
             np.zeros(count, np.bool_),
         )
@@ -158,8 +162,10 @@ class Deduplication:
             self._spill("bands", 8),
             self._spill("bodies", 16),
         )
+        self.arena = Arena(self.settings.memory // 4 // 8)
         self.seen = Seen(min(len(self.numbering), self.settings.memory // 8 // Seen.BYTES))
         list(self.pool.map(self._digest_part, range(len(self.parts))))
+        del self.seen
 
     def _digest_part(self, part: int) -> None:
         state, first = self.state, int(self.numbering.starts[part])
@@ -174,6 +180,8 @@ class Deduplication:
             state.fingerprints[rows] = found
             state.sketches[rows] = digests.sketches
             state.shingles[rows] = digests.shingles
+            state.body_sizes[rows] = digests.body_sizes
+            state.starts[rows] = digests.starts
             state.signed[rows] = new
             self.exact.add(keys_of_fingerprints(found, texts.valid, first))
             self.banded.add(digests.bands)
@@ -182,7 +190,7 @@ class Deduplication:
 
     def _digester(self) -> Digester:
         if not hasattr(self._local, "digester"):
-            self._local.digester = Digester(self.cut)
+            self._local.digester = Digester(self.cut, self.arena)
         digester: Digester = self._local.digester
         return digester
 
@@ -213,17 +221,11 @@ class Deduplication:
 
     def _find_groups(self) -> Groups:
         found = GroupSet()
-        self.in_body_group = np.zeros(len(self.numbering), np.bool_)
 
         def of_partition(number: int) -> None:
             state = self.state
             groups.find(self.banded.partition(number), state.labels, state.sketches, self.least, found)
-            bodies = GroupSet()
-            groups.find(self.bodied.partition(number), state.labels, state.sketches, 0, bodies)
-            alike = bodies.groups()
-            self.in_body_group[alike.members] = True
-            if len(alike):
-                found.add(alike.members, np.diff(alike.starts), groups.hashes(alike))
+            groups.find(self.bodied.partition(number), state.labels, state.sketches, 0, found)
 
         list(self.pool.map(of_partition, range(PARTITIONS)))
         self.banded.discard()
@@ -249,12 +251,14 @@ class Deduplication:
     def _buckets(
         self, involved: NDArray[np.uint32], roots: NDArray[np.uint32], grouped: NDArray[np.bool_]
     ) -> NDArray[np.int64]:
-        """Return the bucket of each involved document: whole components, as many as fit into a third of the memory."""
+        """Return the bucket of each involved document: whole components, as many as a quarter of the memory holds."""
         weights = np.full(len(involved), DOCUMENT_BYTES, np.int64)
-        weights += np.where(grouped[involved], 8 * self.state.shingles[involved].astype(np.int64), 0)
+        weights += np.where(
+            grouped[involved] & (self.state.starts[involved] < 0), 8 * self.state.shingles[involved].astype(np.int64), 0
+        )
         components, component_of = np.unique(roots[involved], return_inverse=True)
         totals = np.bincount(component_of, weights, len(components)).astype(np.int64)
-        return ((np.cumsum(totals) - totals) // max(1, self.settings.memory // 3))[component_of]
+        return ((np.cumsum(totals) - totals) // max(1, self.settings.memory // 4))[component_of]
 
     def _decide_bucket(
         self, documents: NDArray[np.uint32], found: Groups, grouped: NDArray[np.bool_], roots: NDArray[np.uint32]
@@ -282,47 +286,44 @@ class Deduplication:
         return np.concatenate([ranked[frozen], ranked[~frozen]])
 
     def _verdicts(self, nodes: NDArray[np.uint32], found: Groups, roots: NDArray[np.uint32]) -> verify.Verdicts:
-        sets, bodies = self._read_sets(nodes)
-        prepared = _prepare(nodes, found, sets, bodies, self.state)
+        sets = self._read_sets(nodes)
+        prepared = _prepare(nodes, found, sets, self.state)
         count = len(nodes)
         verdicts = verify.Verdicts(np.full(count, verify.KEPT, np.int64), np.zeros(count, np.uint8), np.zeros(count))
         seen = np.full(count, -1, np.int64)
         shards = _shards(roots[nodes], sets.sizes, self.settings.workers)
 
         def decide(order: NDArray[np.int64]) -> None:
-            table = np.empty(verify.table_size(int(sets.sizes[order].max(initial=0))), np.uint64)
+            table = verify.new_table(2 * int(sets.sizes[order].max(initial=0)))
             verify.decide(prepared, order, self.settings.threshold, self.least, seen, table, *verdicts)
 
         list(self.pool.map(decide, shards))
         return verdicts
 
-    def _read_sets(self, nodes: NDArray[np.uint32]) -> tuple[verify.Sets, NDArray[np.uint64]]:
-        """Read the texts of documents again, part by part, and return their distinct shingles and body fingerprints."""
-        room = self.state.shingles[nodes].astype(np.int64)
-        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(room)])
-        sets = verify.Sets(np.empty(int(starts[-1]), np.uint64), starts, np.zeros(len(nodes), np.int64))
-        bodies = np.zeros((len(nodes), 2), np.uint64)
-        order = np.argsort(nodes)
-        ascending = nodes[order]
-        largest = verify.table_size(int(room.max(initial=0)))
+    def _read_sets(self, nodes: NDArray[np.uint32]) -> verify.Sets:
+        """Return the shingles of documents, reading those again that are not in memory."""
+        state = self.state
+        sizes, starts = state.shingles[nodes].astype(np.int64), state.starts[nodes]
+        missing = starts < 0
+        room = np.where(missing, sizes, 0)
+        starts = np.where(missing, -1 - (np.cumsum(room) - room), starts)
+        body_sizes = state.body_sizes[nodes].astype(np.int64)
+        sets = verify.Sets(self.arena.hashes, np.empty(int(room.sum()), np.uint64), starts, sizes, body_sizes)
+        wanted = np.flatnonzero(missing)
+        wanted = wanted[np.argsort(nodes[wanted])]
+        list(self.pool.map(lambda part: self._read_part(part, nodes[wanted], wanted, sets), range(len(self.parts))))
+        return sets
 
-        def read(part: int) -> None:
-            scratch, table = new_scratch(), np.empty(largest, np.uint64)
-            start = int(self.numbering.starts[part])
-            for first, rows, batch in chosen_rows(self.parts[part], self.numbering.within(part, ascending), ["text"]):
-                texts = as_texts(batch.column(0))
-                documents = (rows + first + start).astype(np.uint32)
-                slots = np.full(len(texts), -1, np.int64)
-                slots[rows] = order[np.searchsorted(ascending, documents)]
-                verify.distinct(texts.data, texts.offsets, slots, scratch, table, sets.hashes, sets.starts, sets.sizes)
-                wanted = np.zeros(len(texts), np.bool_)
-                wanted[rows] = self.in_body_group[documents]
-                found = np.zeros((len(texts), 2), np.uint64)
-                body_fingerprints(texts.data, texts.offsets, wanted, found)
-                bodies[slots[rows]] = found[rows]
-
-        list(self.pool.map(read, range(len(self.parts))))
-        return sets, bodies
+    def _read_part(
+        self, part: int, documents: NDArray[np.uint32], places: NDArray[np.int64], sets: verify.Sets
+    ) -> None:
+        """Read the shingles of those of ascending documents that lie in a part; `places` says where they stand."""
+        scratch, start = new_scratch(), int(self.numbering.starts[part])
+        for first, rows, batch in chosen_rows(self.parts[part], self.numbering.within(part, documents), ["text"]):
+            texts = as_texts(batch.column(0))
+            slots = np.full(len(texts), -1, np.int64)
+            slots[rows] = places[np.searchsorted(documents, (rows + first + start).astype(np.uint32))]
+            verify.read_hashes(texts.data, texts.offsets, slots, scratch, sets.starts, sets.read)
 
 
 def _fingerprints(texts: Texts) -> NDArray[np.uint64]:
@@ -346,9 +347,7 @@ def _repeated(rows: NDArray[np.uint64]) -> NDArray[np.uint32]:
     return rows[np.r_[same, False] | np.r_[False, same]].astype(np.uint32) if len(rows) else np.zeros(0, np.uint32)
 
 
-def _prepare(
-    nodes: NDArray[np.uint32], found: Groups, sets: verify.Sets, bodies: NDArray[np.uint64], state: State
-) -> verify.Nodes:
+def _prepare(nodes: NDArray[np.uint32], found: Groups, sets: verify.Sets, state: State) -> verify.Nodes:
     """Renumber the groups' members by their place among the nodes, and list each node's groups."""
     order = np.argsort(nodes)
     ascending = nodes[order]
@@ -366,7 +365,6 @@ def _prepare(
     return verify.Nodes(
         sets=sets,
         sketches=state.sketches[nodes],
-        bodies=bodies,
         frozen=nodes < state.frozen,
         members=members.astype(np.uint32),
         starts=np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]),

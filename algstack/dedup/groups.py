@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from algstack.dedup.digest import agreement
 from algstack.dedup.fingerprint import S0, S1
 from algstack.dedup.kernel import U64
-from algstack.dedup.vector import folded_product, inlined, kernel
+from algstack.dedup.vector import copy, folded_product, inlined, kernel
 
 PRUNED = 64
 """Members up to which a group loses those whose sketch is unlike every other's."""
@@ -73,7 +73,7 @@ def _take(members: Any, starts: Any, sizes: Any, chosen: Any, out: Any) -> None:
     place = 0
     for group in chosen:
         size = sizes[group]
-        out[place : place + size] = members[starts[group] : starts[group] + size]
+        copy(members, starts[group], size, out, place)
         place += size
 
 
@@ -141,19 +141,6 @@ def _prune(group: Any, sketches: Any, least: Any) -> Any:
             group[size] = group[i]
             size += 1
     return size
-
-
-def hashes(found: Groups) -> NDArray[np.uint64]:
-    """Return the hash of each group."""
-    out = np.empty(len(found), np.uint64)
-    _hash_each(found.members, found.starts, out)
-    return out
-
-
-@kernel
-def _hash_each(members: Any, starts: Any, out: Any) -> None:
-    for group in range(len(out)):
-        out[group] = _hash(members[starts[group] : starts[group + 1]])
 
 
 @inlined

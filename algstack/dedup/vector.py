@@ -34,6 +34,16 @@ def inlined(function: Function) -> Function:
     return cast(Function, njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function))
 
 
+@inlined
+def copy(source: Any, begin: Any, count: Any, target: Any, at: Any) -> None:
+    """Copy `source[begin:begin + count]` to `target[at:]`.
+
+    numba compiles a slice's assignment for seconds, since it may have to say in words which shapes do not fit.
+    """
+    for i in range(count):
+        target[at + i] = source[begin + i]
+
+
 def operation(generate: Callable[..., Any]) -> Any:
     """Make a function that kernels can call of one that generates LLVM code for it."""
     return intrinsic(generate)

@@ -9,18 +9,24 @@ from numpy.typing import NDArray
 
 from algstack.dedup.digest import agreement
 from algstack.dedup.kernel import U64, ZERO, Scratch, next_shingles
-from algstack.dedup.vector import inlined, kernel
+from algstack.dedup.vector import copy, inlined, kernel
 
 KEPT = -1
 BY_BODY, BY_SHINGLES = 1, 2
 
 
 class Sets(NamedTuple):
-    """Distinct 64-bit shingle hashes: set i is `hashes[starts[i]:starts[i] + sizes[i]]`, in no order."""
+    """64-bit shingle hashes of documents, with repetitions, as they stand in the texts.
 
-    hashes: NDArray[np.uint64]
+    Those of document i are the `sizes[i]` from `starts[i]` in `stored`, or, where that is negative, from
+    `-1 - starts[i]` in `read`.
+    """
+
+    stored: NDArray[np.uint64]
+    read: NDArray[np.uint64]
     starts: NDArray[np.int64]
     sizes: NDArray[np.int64]
+    body_sizes: NDArray[np.int64]  # how many of them, the last ones, are of the body
 
 
 class Nodes(NamedTuple):
@@ -28,7 +34,6 @@ class Nodes(NamedTuple):
 
     sets: Sets
     sketches: NDArray[np.uint64]  # (n, 4)
-    bodies: NDArray[np.uint64]  # (n, 2), fingerprints; zeros for a document without one
     frozen: NDArray[np.bool_]  # (n,), kept for certain: those of an earlier release
     members: NDArray[np.uint32]
     starts: NDArray[np.int64]  # group i is members[starts[i]:starts[i + 1]], ascending
@@ -45,57 +50,21 @@ class Verdicts(NamedTuple):
 
 
 def table_size(count: int) -> int:
-    """Return the size of a hash table for so many shingles: a power of two, at most half full."""
+    """Return the places of a table for so many shingles: a power of two, at most half full."""
     return 1 << max(4, (2 * count - 1).bit_length())
 
 
-@inlined
-def _place(table: Any, mask: Any, value: Any) -> Any:
-    """Return where a value stands in a table, or the empty place where it belongs."""
-    place = value & mask
-    while table[place] != ZERO and table[place] != value:
-        place = (place + U64(1)) & mask
-    return place
+class Table(NamedTuple):
+    """A hash table of shingles, for one thread. Zero marks an empty place."""
+
+    values: NDArray[np.uint64]
+    marks: NDArray[np.uint8]  # what was last compared with each
+    added: NDArray[np.int64]  # places to be emptied again
 
 
-@inlined
-def _nonzero(value: Any) -> Any:
-    """Zero marks an empty place: the one shingle in 2^64 whose hash it is counts as 1."""
-    return value if value != ZERO else U64(1)
-
-
-@kernel
-def distinct(
-    data: Any, offsets: Any, slots: Any, scratch: Scratch, table: Any, hashes: Any, starts: Any, sizes: Any
-) -> None:
-    """Write the distinct shingle hashes of texts.
-
-    Args:
-        data: the texts' bytes.
-        offsets: (n + 1,) int64.
-        slots: (n,) int64: the set to write a text's shingles to, -1 for none.
-        scratch: this thread's work space.
-        table: a power of two of places, at least twice the shingles of any text.
-        hashes, starts, sizes: the sets; each has room for all shingles of its text.
-    """
-    for row in range(len(offsets) - 1):
-        slot = slots[row]
-        if slot < 0:
-            continue
-        room = starts[slot + 1] - starts[slot]
-        mask = U64(_places(room) - 1)
-        table[: _places(room)] = ZERO
-        at, end, held, size, begin = offsets[row], offsets[row + 1], 0, 0, starts[slot]
-        while at < end:
-            at, held, found = next_shingles(data, at, end, held, scratch)
-            for i in range(found):
-                value = _nonzero(scratch.shingles[i])
-                place = _place(table, mask, value)
-                if table[place] == ZERO:
-                    table[place] = value
-                    hashes[begin + size] = value
-                    size += 1
-        sizes[slot] = size
+def new_table(most: int) -> Table:
+    """Return a table that can hold so many shingles."""
+    return Table(np.empty(table_size(most), np.uint64), np.zeros(table_size(most), np.uint8), np.empty(most, np.int64))
 
 
 @inlined
@@ -107,47 +76,100 @@ def _places(count: Any) -> Any:
 
 
 @inlined
-def _fill(table: Any, hashes: Any) -> Any:
-    """Put a set into a table; return its mask."""
-    places = _places(len(hashes))
-    mask = U64(places - 1)
-    table[:places] = ZERO
-    for value in hashes:
-        table[_place(table, mask, value)] = value
-    return mask
+def _nonzero(value: Any) -> Any:
+    """Return a hash that is not zero: the one shingle in 2^64 whose hash is zero counts as 1."""
+    return value if value != ZERO else U64(1)
 
 
 @inlined
-def _common(table: Any, mask: Any, hashes: Any, needed: Any) -> Any:
-    """Count a set's members in a table; -1 as soon as fewer than `needed` are sure."""
-    spare = len(hashes) - needed
-    common, i = 0, 0
-    while i < len(hashes):
-        # A question every 64 members keeps the loop short.
+def _place(values: Any, mask: Any, value: Any) -> Any:
+    """Return where a value stands in a table, or the empty place where it belongs."""
+    place = value & mask
+    while values[place] != value and values[place] != ZERO:
+        place = (place + U64(1)) & mask
+    return place
+
+
+@inlined
+def _fill(table: Any, hashes: Any, places: Any) -> Any:
+    """Put hashes into an emptied table of so many places; return how many distinct ones they are."""
+    table.values[:places] = ZERO
+    table.marks[:places] = 0
+    mask = U64(places - 1)
+    distinct = 0
+    for hashed in hashes:
+        value = _nonzero(hashed)
+        place = _place(table.values, mask, value)
+        distinct += table.values[place] == ZERO
+        table.values[place] = value
+    return distinct
+
+
+@inlined
+def _compare(table: Any, places: Any, size: Any, hashes: Any, mark: Any, threshold: Any) -> Any:
+    """Return the Jaccard similarity of the set of `size` in a table and another; -1 once it is surely too small.
+
+    What is not in the table is added to it, so that repetitions count once, and taken out again at the end.
+    """
+    mask = U64(places - 1)
+    common, fresh, i = 0, 0, 0
+    enough = True
+    while enough and i < len(hashes):
+        # Whether it is still worth it is asked once in 64 hashes, to keep the loop short.
         stop = min(i + 64, len(hashes))
         for k in range(i, stop):
-            common += table[_place(table, mask, hashes[k])] != ZERO
+            value = _nonzero(hashes[k])
+            place = _place(table.values, mask, value)
+            if table.values[place] == ZERO:
+                table.values[place] = value
+                table.marks[place] = mark
+                table.added[fresh] = place
+                fresh += 1
+            else:
+                common += table.marks[place] != mark
+                table.marks[place] = mark
         i = stop
-        if i - common > spare:
-            return -1
-    return common
+        # Should all that is left be common; one less, so that rounding never decides.
+        enough = min(common + len(hashes) - i, size) + 1 >= threshold * (size + fresh)
+    for k in range(fresh):
+        table.values[table.added[k]] = ZERO
+        table.marks[table.added[k]] = 0
+    return common / (size + fresh) if enough else -1.0
 
 
 @inlined
-def _set(sets: Any, node: Any) -> Any:
-    return sets.hashes[sets.starts[node] : sets.starts[node] + sets.sizes[node]]
+def _hashes(sets: Any, node: Any) -> Any:
+    start, size = sets.starts[node], sets.sizes[node]
+    if start >= 0:
+        return sets.stored[start : start + size]
+    return sets.read[-1 - start : size - 1 - start]
 
 
-@inlined
-def _needed(one: Any, other: Any, threshold: Any) -> Any:
-    """Return a number of common members that two sets of the threshold's similarity surely have."""
-    # common / (one + other - common) >= threshold; one less, so that rounding never decides.
-    return int(threshold * (one + other) / (1 + threshold)) - 1
+@kernel
+def read_hashes(data: Any, offsets: Any, slots: Any, scratch: Scratch, starts: Any, read: Any) -> None:
+    """Write the shingle hashes of texts that have a slot whose start is negative to `read`.
+
+    Args:
+        data: the texts' bytes.
+        offsets: (n + 1,) int64.
+        slots: (n,) int64: the document of the sets that each text is, -1 for none.
+        scratch: this thread's work space.
+        starts, read: the sets.
+    """
+    for row in range(len(offsets) - 1):
+        slot = slots[row]
+        if slot < 0 or starts[slot] >= 0:
+            continue
+        at, end, held, place = offsets[row], offsets[row + 1], 0, -1 - starts[slot]
+        while at < end:
+            at, held, found = next_shingles(data, at, end, held, scratch)
+            copy(scratch.shingles, 0, found, read, place)
+            place += found
 
 
 @kernel
 def decide(
-    nodes: Nodes, order: Any, threshold: Any, least: Any, seen: Any, table: Any,
+    nodes: Nodes, order: Any, threshold: Any, least: Any, seen: Any, table: Table,
     keepers: Any, rules: Any, similarities: Any,
 ) -> None:  # fmt: skip
     """Take keepers greedily: each node that is not dropped yet is kept, and drops the later ones that are like it.
@@ -158,13 +180,13 @@ def decide(
         threshold: least Jaccard similarity.
         least: agreement of sketches below which nodes are not compared.
         seen: (n,) int64, all -1: the last node that each was compared with.
-        table: places for the largest set.
+        table: room for the two largest sets.
         keepers, rules, similarities: the verdicts; `keepers` all KEPT.
     """
     for node in order:
         if keepers[node] != KEPT:
             continue
-        mask = ZERO  # no table yet
+        places, size, mark = 0, 0, 0
         for joined in range(nodes.joined_starts[node], nodes.joined_starts[node + 1]):
             group = nodes.joined[joined]
             for i in range(nodes.starts[group], nodes.starts[group + 1]):
@@ -172,23 +194,30 @@ def decide(
                 if other <= node or seen[other] == node or keepers[other] != KEPT or nodes.frozen[other]:
                     continue
                 seen[other] = node
-                same_body = _same_body(nodes.bodies, node, other)
+                same_body = _same_body(nodes.sets, node, other)
                 if not (same_body or agreement(nodes.sketches[node], nodes.sketches[other]) >= least):
                     continue
-                if mask == ZERO:
-                    mask = _fill(table, _set(nodes.sets, node))
-                one, two = nodes.sets.sizes[node], nodes.sets.sizes[other]
-                needed = 0 if same_body else _needed(one, two, threshold)
-                if needed > min(one, two):
-                    continue
-                common = _common(table, mask, _set(nodes.sets, other), needed)
-                similarity = common / (one + two - common)
-                if same_body or (common >= 0 and similarity >= threshold):
+                ours, theirs = _hashes(nodes.sets, node), _hashes(nodes.sets, other)
+                mark += 1
+                if places < _places(len(ours) + len(theirs)) or mark > 255:
+                    places = _places(len(ours) + len(theirs))
+                    size = _fill(table, ours, places)
+                    mark = 1
+                similarity = _compare(table, places, size, theirs, np.uint8(mark), 0.0 if same_body else threshold)
+                if same_body or similarity >= threshold:
                     keepers[other] = node
                     rules[other] = BY_BODY if same_body else BY_SHINGLES
                     similarities[other] = similarity
 
 
 @inlined
-def _same_body(bodies: Any, one: Any, other: Any) -> Any:
-    return bodies[one, 0] == bodies[other, 0] and bodies[one, 1] == bodies[other, 1] and bodies[one, 1] != ZERO
+def _same_body(sets: Any, one: Any, other: Any) -> Any:
+    """Whether two documents have the same shingles after their licence headers, in the same order."""
+    count = sets.body_sizes[one]
+    if count == 0 or count != sets.body_sizes[other]:
+        return False
+    ours, theirs = _hashes(sets, one), _hashes(sets, other)
+    i = 1
+    while i <= count and ours[len(ours) - i] == theirs[len(theirs) - i]:
+        i += 1
+    return i > count
