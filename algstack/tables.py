@@ -1,7 +1,8 @@
 """Other people's tables as documents: The Stack v1, v2 and v3, and any Parquet or JSON-lines file with a text column.
 
 A table is read in portions of bounded size, and each portion's columns are mapped to those of DOCUMENTS by native
-expressions. Column names: the dataset cards of bigcode/the-stack, bigcode/the-stack-v2 and HuggingFaceCode/stack-v3-train.
+expressions. The columns are those that the dataset cards of bigcode/the-stack, bigcode/the-stack-v2 and
+HuggingFaceCode/stack-v3-train name.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import polars as pl
 import pyarrow as pa
@@ -141,7 +143,7 @@ def paths_of(patterns: Sequence[str]) -> list[Path]:
     """
     found: set[Path] = set()
     for pattern in patterns:
-        named = [Path(path) for path in glob(pattern, recursive=True)]
+        named = [Path(path) for path in glob(pattern, recursive=True)]  # noqa: PTH207 (absolute patterns too)
         files = [file for path in named for file in (_tables_in(path) if path.is_dir() else [path])]
         if not files:
             raise SourceError(f"{pattern}: no such file. Name Parquet or JSON-lines files, or a folder of them.")
@@ -256,10 +258,12 @@ def _json_portions(path: Path) -> Iterator[pl.DataFrame]:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    file: IO[bytes]
-    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+    with ExitStack() as stack:
         try:
-            yield from file
+            if path.suffix.lower() == ".gz":
+                yield from stack.enter_context(gzip.open(path))
+            else:
+                yield from stack.enter_context(path.open("rb"))
         except (OSError, EOFError) as error:
             raise SourceError(f"{path}: cannot be read to its end ({error}).") from error
 
@@ -283,7 +287,7 @@ def _column(values: list[Any]) -> pl.Series:
 
 
 def _layout(names: Sequence[str], columns: TableColumns, path: Path) -> Layout:
-    found = columns.layout
+    found: str = columns.layout
     if found == "auto":
         found = next((name for name, needed in _SIGNATURES.items() if needed <= set(names)), "plain")
     layout = LAYOUTS[found]

@@ -51,7 +51,7 @@ def _with_origin(rows: pl.DataFrame, source: ParquetSource) -> pl.DataFrame:
 
 def _langs(rows: pl.DataFrame, source: ParquetSource, reader: FileReader) -> pl.Series:
     endings = rows.select(ending=pl.col("path").str.extract(r"(\.[^/]*)\z"), label="lang")
-    known = {pair: _lang(*pair, source, reader) for pair in endings.unique().iter_rows()}
+    known = {(ending, label): _lang(ending, label, source, reader) for ending, label in endings.unique().iter_rows()}
     return pl.Series("lang", [known[pair] for pair in endings.iter_rows()], pl.String)
 
 

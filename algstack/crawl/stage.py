@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from algstack import engine
+from algstack import engine, gate, removal
 from algstack.crawl import archive, files, folder, git, packages, parquet
 from algstack.crawl.files import FileReader
 from algstack.crawl.stackexchange import source as stackexchange
@@ -23,6 +23,7 @@ from algstack.dataset import Counts, Part, StageFolder, StageRecord, TaskRecord,
 from algstack.documents import DECISIONS, DOCUMENTS
 from algstack.errors import DatasetError, ManifestError
 from algstack.manifest import LoadedManifest, Source, select
+from algstack.removal import Removals
 from algstack.toml import nearest
 from algstack.workspace import Context, DocumentPart, Workspace, as_frame
 
@@ -83,17 +84,16 @@ def _selected(context: Context, names: Sequence[str] | None) -> list[Any]:
 
 def _crawl(context: Context, languages: Languages, source: Source) -> StageRecord:
     limits = context.manifest.config.crawl
-    stage = StageFolder(
-        context.workspace.crawl(source.name),
-        "crawl",
-        CODE,
-        {"source": select(source), "limits": select(limits), "extensions": languages.extensions},
-    )
+    removals = gate.removals_of(context.manifest)
+    config = {"source": select(source), "limits": select(limits), "extensions": languages.extensions}
+    if removals:
+        config["removals"] = removals.fingerprint
+    stage = StageFolder(context.workspace.crawl(source.name), "crawl", CODE, config)
     kind = source.kind  # type: ignore[attr-defined]
     tasks = {task.key: task for task in PLANS[kind](source, context.manifest)}
     wanted = {key: stage.task_fingerprint(task.inputs) for key, task in tasks.items()}
     reader = FileReader(limits, languages, stage.path / SCRATCH)
-    work = partial(run_task, stage, reader)
+    work = partial(run_task, stage, reader, removals)
 
     def run_missing(keys: list[str]) -> Iterator[TaskRecord]:
         context.progress.total(f"crawl {source.name}", len(keys))
@@ -109,10 +109,26 @@ def _crawl(context: Context, languages: Languages, source: Source) -> StageRecor
     return run_tasks(stage, wanted, run_missing)
 
 
-def run_task(stage: StageFolder, reader: FileReader, task: tuple[CrawlTask, str]) -> TaskRecord:
+def run_task(stage: StageFolder, reader: FileReader, removals: Removals, task: tuple[CrawlTask, str]) -> TaskRecord:
     """Read one task of a source and write its documents and decisions."""
     crawl, wanted = task
-    return write_task(stage, crawl.key, wanted, crawl.read(reader))
+    return write_task(stage, crawl.key, wanted, without_removed(crawl.read(reader), removals))
+
+
+def without_removed(batches: Iterable[pa.RecordBatch], removals: Removals) -> Iterator[pa.RecordBatch]:
+    """Yield the batches with documents that are to be removed made drops: their text is never written."""
+    for batch in batches:
+        if not removals or not batch.schema.equals(DOCUMENTS):
+            yield batch
+            continue
+        removed = removals.mask(as_frame(batch.select(["repo", "path", "swhid"]))).to_arrow().cast(pa.bool_())
+        yield batch.filter(pc.invert(removed))
+        if gone := batch.filter(removed).column("id").to_pylist():
+            yield pa.RecordBatch.from_pylist([_removed(name) for name in gone], DECISIONS)
+
+
+def _removed(name: str) -> dict[str, Any]:
+    return {"id": name, "stage": "crawl", "keep": False, "rule": removal.RULE, "reason": removal.REASON}
 
 
 def write_task(stage: StageFolder, key: str, wanted: str, batches: Iterable[pa.RecordBatch]) -> TaskRecord:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class TableFilter:
     """What a table is filtered with. Picklable. `lang` is the language of what nothing else says."""
 
     languages: Languages
-    columns: TableColumns = TableColumns()
+    columns: TableColumns = field(default_factory=TableColumns)
     lang: str | None = None
 
     def frames(self, task: TableTask) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
@@ -50,9 +50,8 @@ class TableFilter:
 
     def _lang(self, path: str | None, label: str | None) -> str | None:
         if path and (found := self.languages.for_path(path)):
-            return (
-                self.lang if self.lang in self.languages.extensions[str(self.languages.extension_of(path))] else found
-            )
+            candidates = self.languages.extensions[str(self.languages.extension_of(path))]
+            return self.lang if self.lang in candidates else found
         if label and (found := self.languages.by_label(label)):
             return found
         return None if path and self.languages.is_anothers(path) else self.lang
