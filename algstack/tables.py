@@ -388,16 +388,16 @@ def _quoted(column: str) -> pl.Expr:
 
 
 def _swhids(frame: pl.DataFrame, layout: Layout) -> pl.Series:
-    """The SWHID of the original bytes: git's sha1 of them, which the table gives, or (v1) which the text must have."""
-    is_sha1 = frame["blob"].str.contains(r"\A[0-9a-f]{40}\z").fill_null(False)
-    names = [f"swh:1:cnt:{blob}" if known else None for blob, known in zip(frame["blob"], is_sha1, strict=True)]
+    """The SWHID of the original bytes: the table's blob name, which is git's sha1 of them.
+
+    The card of The Stack v1 does not say what its hashes are; there a portion's first text must have the first hash.
+    """
+    is_sha1 = pl.col("blob").str.contains(r"\A[0-9a-f]{40}\z").fill_null(False)
     if layout.name == "stack-v1":
-        texts = frame["text"].to_list()
-        names = [
-            name if name and text is not None and swhid(text.encode()) == name else None
-            for name, text in zip(names, texts, strict=True)
-        ]
-    return pl.Series("swhid", names, pl.String)
+        first = frame.filter(is_sha1 & pl.col("text").is_not_null()).select("text", "blob").head(1)
+        if not all(swhid(text.encode()) == f"swh:1:cnt:{blob}" for text, blob in first.iter_rows()):
+            return pl.Series("swhid", [None] * frame.height, pl.String)
+    return frame.select(swhid=pl.when(is_sha1).then(pl.format("swh:1:cnt:{}", "blob"))).to_series()
 
 
 def _meta(rows: pl.DataFrame, layout: Layout, used: set[str]) -> pl.Expr:
