@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from algstack import engine
+from algstack import engine, gate, removal
 from algstack.crawl import archive, files, folder, git, packages
 from algstack.crawl.files import FileReader
 from algstack.crawl.stackexchange import source as stackexchange
@@ -23,8 +23,9 @@ from algstack.dataset import Counts, Part, StageFolder, StageRecord, TaskRecord,
 from algstack.documents import DECISIONS, DOCUMENTS
 from algstack.errors import DatasetError, ManifestError
 from algstack.manifest import LoadedManifest, Source, select
+from algstack.removal import Removals
 from algstack.toml import nearest
-from algstack.workspace import Context, Workspace
+from algstack.workspace import Context, DocumentPart, Workspace, as_frame
 
 CODE = "crawl-1"
 """Raise when the same source gives other documents."""
@@ -82,17 +83,16 @@ def _selected(context: Context, names: Sequence[str] | None) -> list[Any]:
 
 def _crawl(context: Context, languages: Languages, source: Source) -> StageRecord:
     limits = context.manifest.config.crawl
-    stage = StageFolder(
-        context.workspace.crawl(source.name),
-        "crawl",
-        CODE,
-        {"source": select(source), "limits": select(limits), "extensions": languages.extensions},
-    )
+    removals = gate.removals_of(context.manifest)
+    config = {"source": select(source), "limits": select(limits), "extensions": languages.extensions}
+    if removals:
+        config["removals"] = removals.fingerprint
+    stage = StageFolder(context.workspace.crawl(source.name), "crawl", CODE, config)
     kind = source.kind  # type: ignore[attr-defined]
     tasks = {task.key: task for task in PLANS[kind](source, context.manifest)}
     wanted = {key: stage.task_fingerprint(task.inputs) for key, task in tasks.items()}
     reader = FileReader(limits, languages, stage.path / SCRATCH)
-    work = partial(run_task, stage, reader)
+    work = partial(run_task, stage, reader, removals)
 
     def run_missing(keys: list[str]) -> Iterator[TaskRecord]:
         context.progress.total(f"crawl {source.name}", len(keys))
@@ -108,10 +108,26 @@ def _crawl(context: Context, languages: Languages, source: Source) -> StageRecor
     return run_tasks(stage, wanted, run_missing)
 
 
-def run_task(stage: StageFolder, reader: FileReader, task: tuple[CrawlTask, str]) -> TaskRecord:
+def run_task(stage: StageFolder, reader: FileReader, removals: Removals, task: tuple[CrawlTask, str]) -> TaskRecord:
     """Read one task of a source and write its documents and decisions."""
     crawl, wanted = task
-    return write_task(stage, crawl.key, wanted, crawl.read(reader))
+    return write_task(stage, crawl.key, wanted, without_removed(crawl.read(reader), removals))
+
+
+def without_removed(batches: Iterable[pa.RecordBatch], removals: Removals) -> Iterator[pa.RecordBatch]:
+    """Yield the batches with documents that are to be removed made drops: their text is never written."""
+    for batch in batches:
+        if not removals or not batch.schema.equals(DOCUMENTS):
+            yield batch
+            continue
+        removed = removals.mask(as_frame(batch.select(["repo", "path", "swhid"]))).to_arrow().cast(pa.bool_())
+        yield batch.filter(pc.invert(removed))
+        if gone := batch.filter(removed).column("id").to_pylist():
+            yield pa.RecordBatch.from_pylist([_removed(name) for name in gone], DECISIONS)
+
+
+def _removed(name: str) -> dict[str, Any]:
+    return {"id": name, "stage": "crawl", "keep": False, "rule": removal.RULE, "reason": removal.REASON}
 
 
 def write_task(stage: StageFolder, key: str, wanted: str, batches: Iterable[pa.RecordBatch]) -> TaskRecord:
@@ -174,14 +190,19 @@ class _Tally:
 
 
 def check_ids(workspace: Workspace, sources: Sequence[str]) -> None:
-    """Raise DatasetError if two documents share an id, naming it and where it comes from."""
+    """Raise DatasetError if two documents share an id, naming it and where it comes from.
+
+    Ids are compared by 64-bit hashes, 8 bytes a document, and in full only where two are equal.
+    """
     parts = workspace.document_parts([name for name in sources if name in workspace.sources()])
     if not parts:
         return
-    ids = pa.concat_tables(pq.read_table(part.path, columns=["id", "source"]) for part in parts)
-    frame = pl.from_arrow(ids)
-    assert isinstance(frame, pl.DataFrame)
-    twice = frame.filter(pl.col("id").is_duplicated()).sort("id")
+    hashes = pl.concat([_ids(part)["id"].hash() for part in parts])
+    suspects = hashes.filter(hashes.is_duplicated()).unique()
+    if not suspects.len():
+        return
+    found = pl.concat([_ids(part).filter(pl.col("id").hash().is_in(suspects.implode())) for part in parts])
+    twice = found.filter(pl.col("id").is_duplicated()).sort("id", "source")
     if twice.height:
         first = twice.filter(pl.col("id") == twice["id"][0])
         named = " and ".join(f"`{name}`" for name in first["source"].unique().sort())
@@ -189,3 +210,7 @@ def check_ids(workspace: Workspace, sources: Sequence[str]) -> None:
             f"The document {twice['id'][0]} comes more than once, from {named} ({twice.height} such rows in all). "
             "Give the sources different `repo` names, or remove one of them."
         )
+
+
+def _ids(part: DocumentPart) -> pl.DataFrame:
+    return as_frame(pq.read_table(part.path, columns=["id", "source"]))

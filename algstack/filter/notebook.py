@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 import re
 import warnings
-from binascii import a2b_base64
 from base64 import b64decode
+from binascii import a2b_base64
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
@@ -34,7 +34,9 @@ class UnreadableNotebookError(ValueError):
 def converted(texts: pl.Series, convert: Callable[[str], str]) -> tuple[pl.Series, pl.Series]:
     """Convert each text; what cannot be converted stays, with the cause in the second series."""
     rows = [_attempt(text, convert) for text in texts]
-    return pl.Series("text", [row[0] for row in rows], pl.String), pl.Series("failed", [row[1] for row in rows], pl.String)
+    return pl.Series("text", [row[0] for row in rows], pl.String), pl.Series(
+        "failed", [row[1] for row in rows], pl.String
+    )
 
 
 def _attempt(text: str, convert: Callable[[str], str]) -> tuple[str, str | None]:

@@ -136,7 +136,7 @@ def fields(facts: Facts, statistics: Statistics) -> dict[str, str]:
     first = max(statistics.splits, key=lambda split: split.documents, default=None)
     return {
         "title": facts.title or facts.name,
-        "key": re.sub(r"[^A-Za-z0-9]+", "-", facts.name).lower(),
+        "citation": citation(facts, statistics),
         "description": (facts.description or "").strip(),
         "version": facts.version,
         "dated": f" of {facts.date}" if facts.date else "",
@@ -179,6 +179,15 @@ def _picture(name: str, title: str) -> str:
     return (
         f'<picture><source media="(prefers-color-scheme: dark)" srcset="{place}-dark.png">'
         f'<img src="{place}-light.png" alt="{title}" width="{WIDTH}"></picture>'
+    )
+
+
+def citation(facts: Facts, statistics: Statistics) -> str:
+    """Return a BibTeX entry."""
+    key = re.sub(r"[^A-Za-z0-9]+", "-", facts.name).lower()
+    return (
+        f"@misc{{{key},\n  title = {{{facts.title or facts.name}, version {facts.version}}},\n"
+        f"  note  = {{{statistics.total.documents:,} documents, made by {facts.tool}}}\n}}"
     )
 
 

@@ -6,17 +6,34 @@ import difflib
 import html
 import json
 from importlib.resources import files
+from pathlib import Path
 from string import Template
 from typing import Any
 
+from algstack import dataset
+from algstack.errors import DatasetError
 from algstack.release import figures, highlight
 from algstack.release.card import language_table_rows, rule_table_rows
-from algstack.release.facts import Facts
-from algstack.release.samples import Pair, Sample, Samples, find_evidence
-from algstack.release.statistics import Statistics
+from algstack.release.facts import Facts, facts_of
+from algstack.release.samples import Pair, Sample, Samples, draw, find_evidence
+from algstack.release.statistics import Statistics, measure
 from algstack.release.svg import FROM_PAGE, document
+from algstack.workspace import Workspace
 
 MOST_DIFF_LINES = 400
+
+
+def write(release: Path, workspace: Workspace | None, target: Path) -> None:
+    """Write the report of a release to a file.
+
+    Raises:
+        DatasetError: there is no release.
+    """
+    record = dataset.load_stage(release)
+    if record is None:
+        raise DatasetError(f"{release}: no release here ({dataset.STAGE_FILE} is missing). Name its folder.")
+    page = render(facts_of(record), measure(release), draw(release, workspace))
+    dataset.write_text(target, page)
 
 
 def render(facts: Facts, statistics: Statistics, samples: Samples) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from algstack import dataset, engine
 from algstack.dataset import STAGE_FILE, StageFolder, StageRecord, TaskRecord
 from algstack.errors import AlgstackError, DatasetError
-from algstack.release import card, figures, report, samples, tokens
+from algstack.release import card, croissant, figures, licences, report, tokens
 from algstack.release.dropped import Decided, decided
 from algstack.release.facts import facts_of
 from algstack.release.plan import plan
@@ -177,10 +177,12 @@ def _describe(context: Context, folder: StageFolder, record: StageRecord) -> Non
     _check_counts(release, record, statistics)
     facts = facts_of(record)
     figures.write(release, facts, statistics)
-    drawn = samples.draw(release, context.workspace)
-    dataset.write_text(release / "report.html", report.render(facts, statistics, drawn))
+    report.write(release, context.workspace, release / "report.html")
     dataset.write_text(release / "README.md", card.render(facts, statistics))
     dataset.write_text(release / "LICENSE.md", card.license_text(statistics))
+    described = croissant.describe(facts, statistics, record.parts)
+    dataset.write_text(release / croissant.NAME, dataset.dump_json(described))
+    licences.write(release)
     dataset.write_text(release / "manifest.toml", context.manifest.text)
     write_checksums(release)
 

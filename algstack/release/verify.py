@@ -97,7 +97,8 @@ def checksums(release: _Release) -> str:
     except FileNotFoundError:
         raise _BrokenError(f"{CHECKSUMS} is missing") from None
     wanted = {name: digest for digest, _, name in (line.partition("  ") for line in text.splitlines())}
-    found = {release.name(path) for path in release.path.rglob("*") if path.is_file()} - {CHECKSUMS}
+    files = (path for path in release.path.rglob("*") if path.is_file() and not path.name.startswith("."))
+    found = {release.name(path) for path in files} - {CHECKSUMS}
     if missing := sorted(wanted.keys() - found):
         raise _BrokenError(f"{_some(missing)} missing")
     if strange := sorted(found - wanted.keys()):

@@ -300,7 +300,7 @@
   addEventListener("keydown", (event) => {
     if (event.key !== "/" || /^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement.tagName)) return;
     event.preventDefault();
-    const inRepositories = !byId("repositories").hidden;
+    const inRepositories = !byId("panel-repositories").hidden;
     if (!inRepositories) show("samples");
     (inRepositories ? searchRepositories : search).focus();
   });
