@@ -35,7 +35,7 @@ _NO_DESCRIPTION = frozenset({"", "alt text", "enter image description here", "en
 HEADING_SHIFT = 2
 """A post's headings stand below those of the document it becomes part of: the title, and one for each post."""
 
-MAX_DEPTH = 40
+MAX_DEPTH = 12
 """Lists and quotes nested deeper than this get no further indent: no post means it, and prefixes would explode."""
 
 MAX_TABLE_DEPTH = 3

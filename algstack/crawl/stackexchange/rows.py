@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from algstack.crawl.stackexchange.dump import Broken
 from algstack.errors import SourceError
@@ -112,11 +113,11 @@ def attributes(row: bytes) -> dict[str, str]:
         text = row.decode()
     except UnicodeDecodeError as error:
         raise BadRow(f"byte {error.start} of the row is not UTF-8") from None
-    parts = text.split('"')
-    try:
-        return dict(zip(map(_NAMES.__getitem__, parts[:-1:2]), parts[1::2], strict=True))
-    except (KeyError, ValueError):
-        return _attributes_in_any_quotes(text)
+    *parts, end = text.split('"')
+    if end in (" />", "/>", ">"):
+        with suppress(KeyError, ValueError):  # a value in single quotes, or a missing quote
+            return dict(zip(map(_NAMES.__getitem__, parts[::2]), parts[1::2], strict=True))
+    return _attributes_in_any_quotes(text)
 
 
 def _attributes_in_any_quotes(text: str) -> dict[str, str]:
