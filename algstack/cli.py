@@ -6,6 +6,7 @@ import json
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,7 +79,7 @@ def crawl(
     """Fetch what the manifest names: sources to documents."""
 
     def run(context: Context) -> pipeline.Records:
-        return crawl_stage.run(context, pipeline.languages_of(context.manifest), source)
+        return crawl_stage.run(context, filter_stage.languages_of(context.manifest), source)
 
     _run_stage("crawl", run, manifest_path, workspace, workers, as_json)
 
@@ -94,10 +95,7 @@ def filter_(
 ) -> None:
     """Decide which documents are the mathematics that is wanted."""
 
-    def run(context: Context) -> pipeline.Records:
-        return filter_stage.run(context, pipeline.languages_of(context.manifest), lang)
-
-    _run_stage("filter", run, manifest_path, workspace, workers, as_json)
+    _run_stage("filter", lambda context: filter_stage.run(context, lang), manifest_path, workspace, workers, as_json)
 
 
 @app.command()
@@ -111,7 +109,12 @@ def dedup(
     as_json: JsonOption = False,
 ) -> None:
     """Drop exact and near-duplicates, each with its keeper and similarity."""
-    _run_stage("dedup", lambda context: {"dedup": dedup_stage.run(context)}, manifest_path, workspace, workers, as_json)
+
+    def run(context: Context) -> pipeline.Records:
+        chosen = replace(context, manifest=context.manifest.override("dedup", threshold=threshold))
+        return {"dedup": dedup_stage.run(chosen)}
+
+    _run_stage("dedup", run, manifest_path, workspace, workers, as_json)
 
 
 @app.command()

@@ -300,9 +300,11 @@ class StageFolder:
             record = TaskRecord.model_validate_json(self._task_path(task).read_bytes())
         except (FileNotFoundError, ValidationError):
             return None
-        if record.fingerprint != wanted or not all(self._is_whole(part) for part in record.parts):
-            return None
-        return record
+        return record if self.is_current(record, wanted) else None
+
+    def is_current(self, record: TaskRecord, wanted: str) -> bool:
+        """Whether a task's record has this fingerprint and its parts are still there."""
+        return record.fingerprint == wanted and all(self._is_whole(part) for part in record.parts)
 
     def save(self, record: TaskRecord) -> None:
         """Record a finished task; its parts must be in place."""

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from algstack import data, toml
 from algstack.errors import ManifestError
@@ -164,6 +164,17 @@ class LoadedManifest(toml.Config):
     def resolve(self, path: str) -> Path:
         """Return a path of the manifest as one that can be opened."""
         return self.folder / Path(path).expanduser()
+
+    def override(self, section: str, **values: object) -> LoadedManifest:
+        """Return a copy whose section has other values, as the command line's options ask for; None changes nothing."""
+        before = getattr(self.config, section)
+        given = {key: value for key, value in values.items() if value is not None}
+        try:
+            after = type(before).model_validate(before.model_dump() | given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ManifestError(f"{section}.{first['loc'][0]}: {first['msg']}, got {first['input']!r}") from None
+        return self.model_copy(update={"config": self.config.model_copy(update={section: after})})
 
 
 def load(path: Path) -> LoadedManifest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -13,8 +13,6 @@ from algstack.crawl import stage as crawl
 from algstack.dataset import Counts, StageRecord
 from algstack.dedup import stage as dedup
 from algstack.filter import stage as filtering
-from algstack.filter.language import Languages, load_languages
-from algstack.manifest import LoadedManifest
 from algstack.release import stage as release
 from algstack.workspace import Context, Progress, Workspace
 
@@ -25,29 +23,25 @@ class Stage(NamedTuple):
     """A stage: its name, how it is run, and the folder of the workspace where its results lie."""
 
     name: str
-    run: Callable[[Context, Languages], Records]
+    run: Callable[[Context], Records]
     folder: str
 
 
-def _crawl(context: Context, languages: Languages) -> Records:
-    return crawl.run(context, languages)
+def _crawl(context: Context) -> Records:
+    return crawl.run(context, filtering.languages_of(context.manifest))
 
 
-def _filter(context: Context, languages: Languages) -> Records:
-    return filtering.run(context, languages)
-
-
-def _dedup(context: Context, languages: Languages) -> Records:
+def _dedup(context: Context) -> Records:
     return {"dedup": dedup.run(context)}
 
 
-def _release(context: Context, languages: Languages) -> Records:
+def _release(context: Context) -> Records:
     return {"release": release.run(context)}
 
 
 STAGES = (
     Stage("crawl", _crawl, "crawl"),
-    Stage("filter", _filter, "filter"),
+    Stage("filter", filtering.run, "filter"),
     Stage("dedup", _dedup, "dedup"),
     Stage("release", _release, "releases"),
 )
@@ -74,14 +68,6 @@ class Summary:
         }
 
 
-def languages_of(manifest: LoadedManifest, names: Sequence[str] | None = None) -> Languages:
-    """Return the filters that a manifest asks for, or those of them that are named."""
-    wanted = manifest.config.filter
-    folder = manifest.resolve(wanted.folder) if wanted.folder else None
-    chosen = list(names) if names else list(wanted.languages) if wanted.languages else None
-    return load_languages(wanted.profile, folder, chosen)
-
-
 def timed(stage: str, context: Context, run: Callable[[Context], Records], folder: Path | None = None) -> Summary:
     """Run one stage under the workspace's lock and sum up what it did."""
     done = 0
@@ -99,21 +85,14 @@ def timed(stage: str, context: Context, run: Callable[[Context], Records], folde
     return Summary(stage, counts, done, time.monotonic() - start, place)
 
 
-def build(context: Context, show: Callable[[Summary], None] = lambda summary: None) -> list[Summary]:
-    """Run every stage in order, only what is not done yet, and return what each did.
-
-    Args:
-        context: the manifest, the workspace, the number of workers.
-        show: told each stage's summary as it ends.
-    """
-    languages = languages_of(context.manifest)
+def build(context: Context) -> list[Summary]:
+    """Run every stage in order, only what is not done yet, and return what each did."""
     summaries = []
     for stage in STAGES:
         folder = context.workspace.path / stage.folder
         if stage.name == "release":
             folder = context.workspace.release(context.manifest.config.version)
-        summaries.append(timed(stage.name, context, lambda run, stage=stage: stage.run(run, languages), folder))  # type: ignore[misc]
-        show(summaries[-1])
+        summaries.append(timed(stage.name, context, stage.run, folder))
     return summaries
 
 
@@ -148,4 +127,4 @@ def _folder_status(workspace: Workspace, folder: Path) -> StageStatus | None:
     return StageStatus(name, False, len(done), sum((task.counts for task in done), Counts()))
 
 
-__all__ = ["STAGES", "Progress", "StageStatus", "Summary", "build", "languages_of", "status", "timed"]
+__all__ = ["STAGES", "Progress", "StageStatus", "Summary", "build", "status", "timed"]

@@ -101,7 +101,7 @@ def test_errors_are_two_lines_at_most(project: Path, arguments: list[str], code:
 
 
 def test_a_typo_in_the_manifest(project: Path) -> None:
-    (project / "algstack.toml").write_text(MANIFEST + '[dedup]\ntreshold = 0.8\n')
+    (project / "algstack.toml").write_text(MANIFEST + "[dedup]\ntreshold = 0.8\n")
     done = algstack(project, "build")
     assert done.returncode == 1
     assert "algstack.toml:8: `dedup.treshold`: unknown key; did you mean `threshold`?" in done.stderr

@@ -1,0 +1,1 @@
+"""Deduplication: shingles -> signatures -> bands -> candidate pairs -> verified pairs -> keepers."""

@@ -1,0 +1,1 @@
+"""Filter: documents to decisions, by rules that are data (`filters/*.toml`)."""

@@ -1,0 +1,115 @@
+"""Rules to Polars expressions: each says of a whole batch which documents it drops, in native code.
+
+A batch is a frame with the columns that the rules look at: `original` (text as crawled), `text` (after the
+transforms), `code` (text without comments and strings), `path`, `repo`, and the numbers `bytes`, `digits`, `characters`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import polars as pl
+
+from algstack.documents import clip
+from algstack.filter import patterns, predicates
+from algstack.filter.language import Language, Rule
+
+SHOWN_WORDS = 8
+CONTEXT = 60
+"""Bytes shown on each side of a match."""
+
+Evidence = Callable[[pl.DataFrame], pl.Series]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A rule made ready: `dropped` is a Boolean expression, never null; `evidence` says what was seen in dropped rows."""
+
+    rule: str
+    reason: str
+    column: str
+    dropped: pl.Expr
+    evidence: Evidence
+
+
+def limits(language: Language) -> list[Check]:
+    """The checks of a language's limits, in their order: empty, too large, too many digits."""
+    limit = language.limits
+    checks = []
+    if limit.empty != "allowed":
+        measure = "characters" if limit.empty == "blank" else "bytes"
+        checks.append(
+            Check("empty", "The file is empty.", "text", pl.col(measure) == 0, _said(pl.format("{} bytes", "bytes")))
+        )
+    if limit.max_bytes is not None:
+        reason = f"The file is larger than {limit.max_bytes:,} bytes."
+        checks.append(
+            Check("too-large", reason, "text", pl.col("bytes") > limit.max_bytes, _said(pl.format("{} bytes", "bytes")))
+        )
+    if limit.max_digits is not None:
+        reason = f"More than {limit.max_digits:g} of the characters are digits: data, not text."
+        share = pl.col("digits") / pl.max_horizontal("characters", 1)
+        said = pl.format("{} of {} characters are digits", "digits", "characters")
+        checks.append(Check("too-many-digits", reason, "text", share > limit.max_digits, _said(said)))
+    return checks
+
+
+@lru_cache(maxsize=4096)
+def check(rule: Rule) -> Check:
+    """Make one rule ready."""
+    if rule.predicate is not None:
+        predicate = predicates.PREDICATES[rule.predicate]
+        return Check(rule.id, rule.reason, rule.where, predicate.dropped(rule.where), _said(predicate.seen(rule.where)))
+    column, pattern = _target(rule)
+    found = pl.col(column).str.contains(pattern)
+    if rule.condition.startswith("require"):
+        return Check(rule.id, rule.reason, column, (~found).fill_null(False), _said(pl.lit(_wanted(rule))))
+    return Check(rule.id, rule.reason, column, found.fill_null(False), lambda rows: _context(rows[column], pattern))
+
+
+def _target(rule: Rule) -> tuple[str, str]:
+    """The column that a rule looks at and the pattern that it looks for."""
+    given: tuple[str, ...] = getattr(rule, rule.condition)
+    match rule.condition:
+        case "require_any" | "deny_any":
+            return rule.where, patterns.literals(given, rule.ignore_case)
+        case "deny_start":
+            return rule.where, r"\A" + patterns.literals(given, rule.ignore_case)
+        case "require_match" | "deny_match":
+            return rule.where, patterns.compiled(given, rule.ignore_case)
+        case "require_path" | "deny_path":
+            return "path", patterns.compiled(given, rule.ignore_case)
+        case _:
+            return "repo", patterns.compiled(given, rule.ignore_case)
+
+
+def _wanted(rule: Rule) -> str:
+    given: Sequence[str] = getattr(rule, rule.condition)
+    shown = ", ".join(f"`{word}`" for word in given[:SHOWN_WORDS])
+    more = f" and {len(given) - SHOWN_WORDS} more" if len(given) > SHOWN_WORDS else ""
+    return clip(f"nothing of {shown}{more}")
+
+
+def _said(expression: pl.Expr) -> Evidence:
+    return lambda rows: rows.with_columns(expression.cast(pl.String).alias("evidence"))["evidence"]
+
+
+def _context(texts: pl.Series, pattern: str) -> pl.Series:
+    """The line of the first match in each text, with its number."""
+    frame = texts.alias("text").to_frame().with_columns(at=pl.col("text").str.find(pattern).fill_null(0))
+    raw = pl.col("text").cast(pl.Binary)
+    start = pl.max_horizontal(pl.col("at").cast(pl.Int64) - CONTEXT, 0)
+    pieces = frame.select(
+        line=raw.bin.slice(0, pl.col("at")).cast(pl.String).str.count_matches("\n", literal=True) + 1,
+        before=raw.bin.slice(start, pl.col("at").cast(pl.Int64) - start),
+        after=raw.bin.slice(pl.col("at"), 2 * CONTEXT),
+    )
+    return pl.Series("evidence", [_shown(*row) for row in pieces.iter_rows()], pl.String)
+
+
+def _shown(line: int, before: bytes, after: bytes) -> str:
+    head = before.decode(errors="ignore").rsplit("\n", 1)[-1]
+    tail = after.decode(errors="ignore").lstrip("\n").split("\n", 1)[0]
+    return clip(f"line {line}: {(head + tail).strip()}")

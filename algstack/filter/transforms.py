@@ -1,0 +1,49 @@
+"""Transforms: what is done to a text before its rules look at it. The SWHID stays that of the original bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+
+Transformed = tuple[pl.Series, pl.Series]
+"""The new texts (unchanged where nothing was to do), and why a text could not be transformed (null where it could)."""
+
+
+@dataclass(frozen=True)
+class Transform:
+    """A function over the texts of a batch; `rule` and `reason` are those of a text that it cannot read."""
+
+    doc: str
+    apply: Callable[[pl.Series], Transformed]
+    rule: str
+    reason: str
+
+
+def line_ends(texts: pl.Series) -> Transformed:
+    """Write every line end as `\\n` and leave out a byte order mark."""
+    touched = texts.str.contains("\r", literal=True) | texts.str.starts_with("\ufeff")
+    return _replaced(texts, touched, _with_plain_line_ends), _no_failures(texts)
+
+
+def _with_plain_line_ends(texts: pl.Series) -> pl.Series:
+    texts = texts.str.strip_prefix("\ufeff").str.replace_all("\r\n", "\n", literal=True)
+    return texts.str.replace_all("\r", "\n", literal=True)
+
+
+def _replaced(texts: pl.Series, touched: pl.Series, change: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """Change only the touched texts: most need nothing, and are not copied."""
+    if not touched.any():
+        return texts
+    order = pl.concat([touched.not_().arg_true(), touched.arg_true()]).arg_sort()
+    return pl.concat([texts.filter(~touched), change(texts.filter(touched))]).gather(order)
+
+
+def _no_failures(texts: pl.Series) -> pl.Series:
+    return pl.Series("failed", [None] * len(texts), pl.String)
+
+
+TRANSFORMS = {
+    "line-ends": Transform("Line ends become `\\n`, a byte order mark goes.", line_ends, "unreadable", "never"),
+}

@@ -1,0 +1,1 @@
+"""The release: splits, shards, statistics, data card, verification."""

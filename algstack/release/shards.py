@@ -1,0 +1,112 @@
+"""Second half of a release: merge sorted runs into shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from algstack import documents
+from algstack.dataset import Counts, Part, TaskRecord, sha256_file, written_atomically
+from algstack.errors import DatasetError
+from algstack.release import runs
+from algstack.release.plan import Shard
+
+FEW_VALUES = ["lang", "source", "repo", "revision", "license", "license_source", "attribution", "created_at", "stars"]
+"""Columns that repeat themselves and are stored with a dictionary."""
+
+CHUNKS = {"min_chunk_size": 64 * 2**10, "max_chunk_size": 256 * 2**10, "norm_level": 0}
+"""Content-defined pages, in bytes before compression."""
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """One shard to write. Picklable."""
+
+    shard: Shard
+    fingerprint: str
+    runs: Path
+    release: Path
+
+
+def options(largest_group: int) -> dict[str, object]:
+    """How a shard is written, for `pyarrow.parquet.ParquetWriter`.
+
+    Args:
+        largest_group: rows of the largest row group, for which the bloom filter of `id` is made.
+    """
+    return {
+        "compression": "zstd",
+        "compression_level": 3,
+        "use_dictionary": FEW_VALUES,
+        "use_content_defined_chunking": CHUNKS,
+        "write_page_index": True,
+        "bloom_filter_options": {"id": {"ndv": largest_group, "fpp": 0.01}},
+        "sorting_columns": [pq.SortingColumn(documents.RELEASE.get_field_index("id"))],
+    }
+
+
+def write_shard(task: ShardTask) -> TaskRecord:
+    """Write one shard and count its rows again from the written file."""
+    shard = task.shard
+    path = task.release / shard.name
+    size = 0
+    with written_atomically(path) as temporary:
+        with pq.ParquetWriter(temporary, documents.RELEASE, **options(max(shard.rows))) as writer:
+            for group, rows in zip(merge(shard, task.runs), shard.rows, strict=True):
+                if group.num_rows != rows:
+                    raise _miscounted(shard, f"row group of {group.num_rows} rows instead of {rows}")
+                size += pc.sum(group.column("size")).as_py()
+                writer.write_table(group, row_group_size=rows)
+        written = pq.read_metadata(temporary).num_rows
+        if written != sum(shard.rows) or not written:
+            raise _miscounted(shard, f"{written} rows instead of {sum(shard.rows)}")
+        part = Part(name=shard.name, sha256=sha256_file(temporary), rows=written, bytes=temporary.stat().st_size)
+    counts = Counts(documents=written, kept=written, bytes=size, bytes_kept=size)
+    return TaskRecord(task=shard.task, fingerprint=task.fingerprint, counts=counts, parts=(part,))
+
+
+def merge(shard: Shard, folder: Path) -> Iterator[pa.Table]:
+    """Yield the row groups of a shard, each sorted by id; of each run one of its small row groups is in memory."""
+    cursors = [_Cursor(folder / run, groups, shard.starts[0]) for run, _, groups in shard.runs]
+    for below in (*shard.starts[1:], shard.end):
+        pieces = [piece for cursor in cursors for piece in cursor.take_below(below)]
+        group = pa.concat_tables(pieces).combine_chunks()
+        yield group.take(pc.sort_indices(group.column("id"))).combine_chunks().cast(documents.RELEASE)
+
+
+class _Cursor:
+    """A position in the row groups that a shard needs of one run."""
+
+    def __init__(self, path: Path, groups: tuple[int, ...], first: str) -> None:
+        self._file = pq.ParquetFile(path)
+        self._groups = iter(groups)
+        self._rows: pa.Table = runs.SCHEMA.empty_table()
+        self._take(first)
+
+    def take_below(self, end: str | None) -> list[pa.Table]:
+        """Return the rows from here to before the id `end`, or to the last."""
+        taken = []
+        while (piece := self._take(end)) is not None:
+            taken.append(piece)
+        return taken
+
+    def _take(self, end: str | None) -> pa.Table | None:
+        """Return the next rows below `end`, at most those of one row group; None where there are none."""
+        if not self._rows.num_rows:
+            group = next(self._groups, None)
+            if group is None:
+                return None
+            self._rows = self._file.read_row_group(group, use_threads=False)
+        ids = self._rows.column("id")
+        rows = self._rows.num_rows if end is None else pc.sum(pc.less(ids, end), min_count=0).as_py()
+        piece, self._rows = self._rows.slice(0, rows), self._rows.slice(rows)
+        return piece.select(documents.RELEASE.names) if rows else None
+
+
+def _miscounted(shard: Shard, what: str) -> DatasetError:
+    return DatasetError(f"{shard.name}: {what}. This is a defect of the release; please report it.")
