@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
 from typing import TypeVar
 
 import requests
@@ -79,7 +80,7 @@ def open_session(connections: int) -> requests.Session:
     return session
 
 
-class _NoCookies(requests.cookies.cookielib.DefaultCookiePolicy):  # type: ignore[attr-defined, misc]
+class _NoCookies(DefaultCookiePolicy):
     def set_ok(self, cookie: object, request: object) -> bool:
         return False
 

@@ -214,10 +214,22 @@ class Ledger:
             database.execute("DELETE FROM repositories WHERE state = 'unseen'")
             _set_notes(database, {"discovered": True})
 
-    def counted(self) -> tuple[int, int]:
-        """Return (repositories that the searches counted, repositories that they listed), over done searches."""
-        row = self._rows("SELECT total(counted) AS c, total(listed) AS l FROM searches WHERE state = 'done'")[0]
+    def counted(self, query: str = "") -> tuple[int, int]:
+        """Return (repositories counted, repositories listed) by the done searches that begin with a query."""
+        begins = json.dumps([query])[:-2] if query else ""
+        row = self._rows(
+            "SELECT total(counted) AS c, total(listed) AS l FROM searches"
+            " WHERE state = 'done' AND substr(search, 1, ?) = ?",
+            len(begins),
+            begins,
+        )[0]
         return int(row["c"]), int(row["l"])
+
+    def add(self, found: Sequence[Found]) -> None:
+        """Note repositories that were named one by one."""
+        with self._transaction() as database:
+            for repository in found:
+                _add(database, repository)
 
     # Repositories.
 
@@ -227,8 +239,8 @@ class Ledger:
         where = f" WHERE state IN ({marks})" if states else ""
         return [_entry(row) for row in self._rows(f"SELECT * FROM repositories{where} ORDER BY name, key", *states)]  # noqa: S608
 
-    def pin(self, key: str, revision: Revision) -> None:
-        """Note the commit that a repository is read at. One that was read there already is fetched."""
+    def pin(self, key: str, revision: Revision) -> Entry:
+        """Note the commit that a repository is read at, and return its entry: `fetched` if it was read there before."""
         with self._transaction() as database:
             row = database.execute("SELECT * FROM repositories WHERE key = ?", (key,)).fetchone()
             state = "fetched" if _has_rows(row, row["name"], revision) else "pinned"
@@ -237,6 +249,7 @@ class Ledger:
                 " WHERE key = ?",
                 (state, revision.name, revision.date.isoformat(), key),
             )
+            return _entry(database.execute("SELECT * FROM repositories WHERE key = ?", (key,)).fetchone())
 
     def end(self, key: str, state: str, detail: str | None = None) -> None:
         """Note that a repository will bring no rows, and why."""

@@ -15,11 +15,12 @@ import pyarrow.parquet as pq
 from algstack import engine
 from algstack.crawl import archive, files, folder, git, packages
 from algstack.crawl.files import FileReader
+from algstack.crawl.github import source as github
 from algstack.crawl.task import CrawlTask
 from algstack.dataset import Counts, Part, StageFolder, StageRecord, TaskRecord, part_writer, run_tasks
 from algstack.documents import DECISIONS, DOCUMENTS
 from algstack.errors import DatasetError, ManifestError
-from algstack.manifest import LoadedManifest, Source, select
+from algstack.manifest import GitHubSource, LoadedManifest, Source, select
 from algstack.toml import nearest
 from algstack.workspace import Context, Workspace
 
@@ -32,7 +33,7 @@ PLANS: Mapping[str, Callable[[Any, LoadedManifest], list[CrawlTask]]] = {
     "git": git.plan,
     "python-packages": packages.plan,
 }
-"""Every kind of source, and what turns it into tasks."""
+"""Every kind of local source, and what turns it into tasks."""
 
 
 class Languages(files.Languages, Protocol):
@@ -43,14 +44,22 @@ class Languages(files.Languages, Protocol):
         """Extensions and the languages they name, as JSON values."""
         ...
 
+    @property
+    def linguist(self) -> Mapping[str, tuple[str, ...]]:
+        """Each language's names on GitHub."""
+        ...
 
-def run(context: Context, languages: Languages, sources: Sequence[str] | None = None) -> dict[str, StageRecord]:
+
+def run(
+    context: Context, languages: Languages, sources: Sequence[str] | None = None, retry: Sequence[str] = ()
+) -> dict[str, StageRecord]:
     """Crawl the manifest's sources; what is done already is not done again.
 
     Args:
         context: the manifest, the workspace, the number of workers.
         languages: the filters, which say what extensions are wanted.
         sources: names of sources; all by default.
+        retry: states of repositories of remote sources that get another chance, e.g. `failed`.
 
     Returns:
         Each source's record, by its name.
@@ -60,7 +69,7 @@ def run(context: Context, languages: Languages, sources: Sequence[str] | None = 
         SourceError: a source cannot be read at all.
         DatasetError: two sources bring the same document.
     """
-    records = {source.name: _crawl(context, languages, source) for source in _selected(context, sources)}
+    records = {source.name: _crawl(context, languages, source, retry) for source in _selected(context, sources)}
     check_ids(context.workspace, [source.name for source in context.manifest.config.sources])
     return records
 
@@ -73,7 +82,7 @@ def _selected(context: Context, names: Sequence[str] | None) -> list[Any]:
     return [source for name, source in sources.items() if names is None or name in names]
 
 
-def _crawl(context: Context, languages: Languages, source: Source) -> StageRecord:
+def _crawl(context: Context, languages: Languages, source: Source, retry: Sequence[str]) -> StageRecord:
     limits = context.manifest.config.crawl
     stage = StageFolder(
         context.workspace.crawl(source.name),
@@ -81,10 +90,10 @@ def _crawl(context: Context, languages: Languages, source: Source) -> StageRecor
         CODE,
         {"source": select(source), "limits": select(limits), "extensions": languages.extensions},
     )
-    kind = source.kind  # type: ignore[attr-defined]
-    tasks = {task.key: task for task in PLANS[kind](source, context.manifest)}
+    reader = FileReader(limits, languages)
+    tasks = {task.key: task for task in _plan(context, languages, source, reader, retry)}
     wanted = {key: stage.task_fingerprint(task.inputs) for key, task in tasks.items()}
-    work = partial(run_task, stage, FileReader(limits, languages))
+    work = partial(run_task, stage, reader)
 
     def run_missing(keys: list[str]) -> Iterator[TaskRecord]:
         context.progress.total(f"crawl {source.name}", len(keys))
@@ -93,6 +102,14 @@ def _crawl(context: Context, languages: Languages, source: Source) -> StageRecor
             yield record
 
     return run_tasks(stage, wanted, run_missing)
+
+
+def _plan(
+    context: Context, languages: Languages, source: Source, reader: FileReader, retry: Sequence[str]
+) -> list[CrawlTask]:
+    if isinstance(source, GitHubSource):
+        return github.plan(source, context, languages, reader, retry)
+    return PLANS[source.kind](source, context.manifest)  # type: ignore[attr-defined]
 
 
 def run_task(stage: StageFolder, reader: FileReader, task: tuple[CrawlTask, str]) -> TaskRecord:

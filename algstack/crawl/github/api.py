@@ -156,7 +156,7 @@ class GitHub:
             response = self._send("GET", url, resource, {"Accept-Encoding": "identity"}, stream=True)
             with response:
                 if not response.is_redirect:
-                    yield _Stream(response)
+                    yield cast(IO[bytes], _Stream(response))
                     return
                 url = self._redirected(url, response)
                 resource = "core" if self._is_api(url) else ARCHIVES
