@@ -74,7 +74,7 @@ class GzipStream:
                 raise Damage("the gzip stream ends early" if self._began else "empty")
             try:
                 unpacked: bytes = self._inflater.decompress(fresh, size)
-            except igzip_lib.IsalError as error:
+            except igzip_lib.IsalError as error:  # type: ignore[misc]
                 raise Damage(f"gzip: {error}") from None
             self._began = True
             if unpacked:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from algstack.crawl.archive import ArchiveBomb
 from algstack.crawl.files import FileReader
@@ -89,13 +90,13 @@ def _side_by_side(fetcher: Fetcher, entries: list[Entry], last: bool, workers: i
     running: set[Future[None]] = set()
     with ThreadPoolExecutor(min(workers, MOST_WORKERS)) as pool:
         try:
-            for entry, _ in zip(waiting, range(2 * workers), strict=False):
+            for entry in islice(waiting, 2 * workers):
                 running.add(pool.submit(fetcher.fetch, entry, last))
             while running:
                 finished, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
                     future.result()
-                    for entry, _ in zip(waiting, range(1), strict=False):
+                    for entry in islice(waiting, 1):
                         running.add(pool.submit(fetcher.fetch, entry, last))
                     yield
         except BaseException:
