@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 
 from algstack import __version__, display, explain, manifest, pipeline
@@ -40,6 +39,9 @@ WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, help="Processes to work with.", show_default="all cores")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+UsageError: Any = typer.BadParameter.__base__
+"""Typer carries a click of its own in some versions; this is the one that it raises."""
 
 DEFAULT_MANIFEST = Path("algstack.toml")
 DEFAULT_WORKSPACE = Path("work")
@@ -119,7 +121,9 @@ def dedup(
 
 @app.command()
 def release(
-    version: Annotated[str | None, typer.Option("--version", show_default="the manifest's")] = None,
+    version: Annotated[
+        str | None, typer.Option("--version", help="The release's version.", show_default="the manifest's")
+    ] = None,
     manifest_path: ManifestOption = DEFAULT_MANIFEST,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     workers: WorkersOption = None,
@@ -236,14 +240,11 @@ def main(arguments: list[str] | None = None) -> None:
 def _exit_code(arguments: list[str] | None) -> int:
     try:
         result: Any = app(arguments, standalone_mode=False)
-    except click.exceptions.Exit as exit_:
-        return exit_.exit_code
-    except click.UsageError as error:
+    except UsageError as error:
         error.show()
         return ExitCode.USAGE
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        display.error("interrupted; what was done is kept, the same command goes on from here")
-        return ExitCode.INTERRUPTED
+    except (typer.Abort, KeyboardInterrupt):
+        result = ExitCode.INTERRUPTED
     except AlgstackError as error:
         display.error(str(error))
         return ExitCode.EXPECTED
@@ -251,4 +252,6 @@ def _exit_code(arguments: list[str] | None) -> int:
         traceback.print_exc()
         display.error("this is a bug in algstack; please report it with the lines above")
         return ExitCode.BUG
+    if result == ExitCode.INTERRUPTED:
+        display.error("interrupted; what was done is kept, the same command goes on from here")
     return result if isinstance(result, int) else ExitCode.DONE

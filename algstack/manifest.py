@@ -80,11 +80,18 @@ class PythonPackagesSource(Source):
 
 
 class StackExchangeSource(Source):
-    """A Stack Exchange dump: a `.7z`, a `Posts.xml`, or a folder that holds one."""
+    """Stack Exchange dumps: each a `.7z`, a `Posts.xml`, or a folder that holds one. `path` may have wildcards."""
 
     kind: Literal["stackexchange"]
     path: str
     site: str | None = None  # e.g. math.stackexchange.com; from the file's name where it is not given
+    revision: str | None = None  # e.g. the dump's date
+    min_score: int | None = None  # posts with a lower score are left out
+    answers: Literal["all", "accepted", "top"] = "all"
+    tags: tuple[str, ...] = ()  # only questions that have one of these
+    closed: bool = True  # whether closed questions are taken
+    duplicates: bool = True  # whether duplicates of other questions are taken
+    tag_wikis: bool = False
 
 
 class GitHubSource(Source):

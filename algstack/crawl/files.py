@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 
@@ -111,10 +112,14 @@ class Repository:
 
 @dataclass(frozen=True)
 class FileReader:
-    """Turns raw files into batches of documents and of decisions about what is not one."""
+    """Turns raw files into batches of documents and of decisions about what is not one.
+
+    `scratch` is a folder for what a source puts aside between its tasks; it is removed when they are done.
+    """
 
     limits: CrawlConfig
     languages: Languages
+    scratch: Path = Path("scratch")
 
     def wants(self, path: str) -> bool:
         """Whether some filter names this file's extension."""

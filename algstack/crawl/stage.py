@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import groupby
 from typing import Any, Protocol
 
 import polars as pl
@@ -16,6 +18,7 @@ from algstack import engine
 from algstack.crawl import archive, files, folder, git, packages
 from algstack.crawl.files import FileReader
 from algstack.crawl.github import source as github
+from algstack.crawl.stackexchange import source as stackexchange
 from algstack.crawl.task import CrawlTask
 from algstack.dataset import Counts, Part, StageFolder, StageRecord, TaskRecord, part_writer, run_tasks
 from algstack.documents import DECISIONS, DOCUMENTS
@@ -27,11 +30,15 @@ from algstack.workspace import Context, Workspace
 CODE = "crawl-1"
 """Raise when the same source gives other documents."""
 
+SCRATCH = ".scratch"
+"""Folder, inside a source's own, of what its tasks share while they run."""
+
 PLANS: Mapping[str, Callable[[Any, LoadedManifest], list[CrawlTask]]] = {
     "archive": archive.plan,
     "folder": folder.plan,
     "git": git.plan,
     "python-packages": packages.plan,
+    "stackexchange": stackexchange.plan,
 }
 """Every kind of local source, and what turns it into tasks."""
 
@@ -90,16 +97,21 @@ def _crawl(context: Context, languages: Languages, source: Source, retry: Sequen
         CODE,
         {"source": select(source), "limits": select(limits), "extensions": languages.extensions},
     )
-    reader = FileReader(limits, languages)
+    reader = FileReader(limits, languages, stage.path / SCRATCH)
     tasks = {task.key: task for task in _plan(context, languages, source, reader, retry)}
     wanted = {key: stage.task_fingerprint(task.inputs) for key, task in tasks.items()}
     work = partial(run_task, stage, reader)
 
     def run_missing(keys: list[str]) -> Iterator[TaskRecord]:
         context.progress.total(f"crawl {source.name}", len(keys))
-        for record in engine.run(work, [(tasks[key], wanted[key]) for key in keys], context.workers):
-            context.progress.advance(record.counts)
-            yield record
+        for prepare, together in groupby(keys, key=lambda key: tasks[key].prepare):
+            if prepare is not None:
+                prepare(reader)
+            todo = [(tasks[key]._replace(prepare=None), wanted[key]) for key in together]
+            for record in engine.run(work, todo, context.workers):
+                context.progress.advance(record.counts)
+                yield record
+            shutil.rmtree(reader.scratch, ignore_errors=True)
 
     return run_tasks(stage, wanted, run_missing)
 

@@ -76,6 +76,6 @@ def check_unique_ids(ids: pl.Series) -> None:
     twice = ids.filter(ids.is_duplicated())
     if len(twice):
         raise AlgstackError(
-            f"The id {twice.min()} stands more than once ({len(twice)} such rows in all). "
+            f"The id {twice.sort()[0]} stands more than once ({len(twice)} such rows in all). "
             "Ids must be unique: name another column with --id-column, or make them so."
         )

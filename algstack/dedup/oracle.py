@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -69,7 +70,7 @@ class _Kept:
         self.cut = bands.choose(self.threshold)
         self.lsh = MinHashLSH(num_perm=self.cut.values, params=(self.cut.bands, self.cut.rows))
 
-    def decide(self, name: str, text: bytes) -> dict[str, object] | None:
+    def decide(self, name: str, text: bytes) -> dict[str, Any] | None:
         """Keep a document, or return its row of DROPS. Documents must come in keeper order."""
         key = _sha256(text.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
         known = key in self.fates

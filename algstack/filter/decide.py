@@ -21,7 +21,7 @@ COLUMNS = ("id", "text", "lang", "path", "repo")
 
 WRONG_LANGUAGE = "language"
 
-_DROPS = {"row": pl.UInt32, "rule": pl.String, "reason": pl.String, "evidence": pl.String}
+_DROPS: pl.Schema = pl.Schema({"row": pl.UInt32, "rule": pl.String, "reason": pl.String, "evidence": pl.String})
 
 
 @dataclass(frozen=True)
@@ -148,9 +148,11 @@ def _pass(alive: pl.DataFrame, language: Language, checks: Iterable[Check], drop
 
 
 def _with_view(batch: pl.DataFrame, check: Check, language: Language) -> pl.DataFrame:
-    if check.column == "code" and "code" not in batch.columns:
+    if check.column in batch.columns:
+        return batch
+    if check.column == "code":
         return batch.with_columns(scan.code(batch["text"], language.syntax))
-    return batch
+    return batch.with_columns(head=scan.head(pl.col("text")))
 
 
 def _transform(alive: pl.DataFrame, language: Language, drops: list[pl.DataFrame]) -> pl.DataFrame:

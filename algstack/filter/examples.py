@@ -59,7 +59,7 @@ def _refused(pattern: str) -> str | None:
 
 
 def apply(rule: Rule, examples: Sequence[str], syntax: Syntax) -> list[bool]:
-    """Say of each example whether the rule drops it. An example of a path or repository rule is a path or repository."""
+    """Say of each example whether the rule drops it; for a path or repository rule it is a path or repository."""
     subjects = pl.Series("text", list(examples), pl.String)
     frame = pl.DataFrame(
         {
@@ -68,6 +68,7 @@ def apply(rule: Rule, examples: Sequence[str], syntax: Syntax) -> list[bool]:
             "path": subjects,
             "repo": subjects,
             "code": scan.code(subjects, syntax) if rule.where == "code" else subjects,
+            "head": subjects.to_frame().select(scan.head(pl.col("text"))).to_series(),
             "bytes": subjects.str.len_bytes(),
         }
     ).hstack(scan.densities(subjects))

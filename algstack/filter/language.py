@@ -24,7 +24,7 @@ NOT_FILTERS = frozenset({LOOKALIKES, RULE_SETS, "llemma"})
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)]
 Extension = Annotated[str, Field(pattern=r"^\.[^/\s]+$")]
 Words = Annotated[tuple[str, ...], Field(min_length=1)]
-Where = Literal["text", "code", "original"]
+Where = Literal["text", "code", "head", "original"]
 
 CONDITIONS = (
     "require_any",

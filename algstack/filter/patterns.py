@@ -1,4 +1,4 @@
-"""A filter file's patterns as Rust regular expressions, which take linear time on any text.
+r"""A filter file's patterns as Rust regular expressions, which take linear time on any text.
 
 Patterns are ASCII-minded and line-minded: `\s`, `\w`, `\d` and `\b` know ASCII only (which is also what keeps
 the engine fast), `^` and `$` are the ends of lines, `\A` and `\z` those of the text.

@@ -22,6 +22,9 @@ LINE_COMMENT, BLOCK_COMMENT, STRING, LONG_STRING = range(4)
 NEWLINE, CARRIAGE_RETURN, SPACE, QUOTE, BACKSLASH = 10, 13, 32, 39, 92
 LONGEST_TOKEN = 24
 
+HEAD = 2_000
+"""Characters in which a file says who wrote it."""
+
 
 class Texts(NamedTuple):
     """A batch of texts as Arrow stores them: text i is `data[offsets[i]:offsets[i + 1]]`."""
@@ -38,6 +41,11 @@ def as_texts(series: pl.Series) -> Texts:
     return Texts(np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8), bounds)
 
 
+def head(text: pl.Expr) -> pl.Expr:
+    """The beginning of a text: its first HEAD characters."""
+    return text.str.head(HEAD)
+
+
 def densities(series: pl.Series) -> pl.DataFrame:
     """Count ASCII digits and non-whitespace characters of each text: columns `digits` and `characters`.
 
@@ -50,7 +58,7 @@ def densities(series: pl.Series) -> pl.DataFrame:
     return pl.DataFrame({"digits": digits, "characters": characters})
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _count(data: Bytes, offsets: Any, digits: Any, characters: Any) -> None:
     for row in range(len(offsets) - 1):
         begin, end = offsets[row], offsets[row + 1]
@@ -68,7 +76,7 @@ def _count(data: Bytes, offsets: Any, digits: Any, characters: Any) -> None:
         characters[row] = found
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _wide_spaces(data: Bytes, begin: int, end: int) -> int:
     """Count whitespace beyond ASCII: U+0085, 00A0, 1680, 2000-200A, 2028, 2029, 202F, 205F, 3000."""
     found = 0
@@ -160,7 +168,7 @@ def _matrix(tokens: list[bytes]) -> Bytes:
     return rows
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _stands_at(data: Bytes, at: int, end: int, token: Bytes, length: int) -> bool:
     if at + length > end:
         return False
@@ -170,7 +178,7 @@ def _stands_at(data: Bytes, at: int, end: int, token: Bytes, length: int) -> boo
     return True
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _blank(
     data: Bytes,
     offsets: Any,
@@ -230,7 +238,7 @@ def _blank(
             i = stop
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _token_at(data: Bytes, at: int, end: int, opens: Bytes, open_lengths: Any) -> int:
     for token in range(len(open_lengths)):
         if _stands_at(data, at, end, opens[token], open_lengths[token]):
@@ -238,27 +246,27 @@ def _token_at(data: Bytes, at: int, end: int, opens: Bytes, open_lengths: Any) -
     return -1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _copy(data: Bytes, out: Bytes, base: int, begin: int, end: int) -> None:
     for i in range(begin, end):
         out[i - base] = data[i]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _erase(data: Bytes, out: Bytes, base: int, begin: int, end: int) -> None:
     for i in range(begin, end):
         byte = data[i]
-        out[i - base] = byte if byte == NEWLINE or byte == CARRIAGE_RETURN else SPACE
+        out[i - base] = byte if byte in (NEWLINE, CARRIAGE_RETURN) else SPACE
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _line_end(data: Bytes, at: int, end: int) -> int:
     while at < end and data[at] != NEWLINE and data[at] != CARRIAGE_RETURN:
         at += 1
     return at
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _after_block(
     data: Bytes,
     at: int,
@@ -285,21 +293,21 @@ def _after_block(
     return end
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _string_end(data: Bytes, at: int, end: int, quote: Bytes, width: int, escape: int, one_line: bool) -> int:
     """Return where the closing quote stands, or where the string ends without one."""
     while at < end:
         byte = data[at]
         if byte == escape:
             at += 2
-        elif (one_line and (byte == NEWLINE or byte == CARRIAGE_RETURN)) or _stands_at(data, at, end, quote, width):
+        elif (one_line and byte in (NEWLINE, CARRIAGE_RETURN)) or _stands_at(data, at, end, quote, width):
             return at
         else:
             at += 1
     return end
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _after_character(data: Bytes, at: int, end: int) -> int:
     """Return the end of a character literal such as '"' or '\\n', or of the lone quote of a name such as x'."""
     if at + 2 >= end:

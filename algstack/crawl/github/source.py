@@ -134,7 +134,7 @@ def _discover(
         raise SourceError(
             f"GitHub does not answer ({fault}). Run the same command again: what was found is kept."
         ) from fault
-    _check_languages(queries, ledger)
+    _check_languages(queries, languages, ledger)
     ledger.end_discovery()
     counted, listed = ledger.counted()
     if counted > listed:
@@ -158,13 +158,13 @@ def _repositories(source: GitHubSource, context: Context) -> list[str]:
 
 
 def _queries(source: GitHubSource, languages: Languages, named: bool) -> dict[str, str]:
-    """Return the searches' queries, without their time, and the language that each is for ("" for none)."""
+    """Return the searches' queries, without their time, and the manifest's language that each is for ("" for none)."""
     # Private repositories that a token may read are never searched for. Forks are left out by GitHub unless asked for.
     forks = ["fork:true"] if source.forks and "fork:" not in source.qualifiers else []
     common = " ".join(["is:public", *forks, *source.qualifiers.split()])
     by_default = not (named or source.organizations)
     wanted = source.languages if source.languages is not None else tuple(languages.linguist) if by_default else ()
-    found = {f'language:"{name}" {common}': name for given in wanted for name in _linguist(given, languages)}
+    found = {f'language:"{name}" {common}': given for given in wanted for name in _linguist(given, languages)}
     return found | {f"user:{owner} {common}": "" for owner in source.organizations}
 
 
@@ -173,12 +173,15 @@ def _linguist(name: str, languages: Languages) -> tuple[str, ...]:
     return languages.linguist.get(name, (name,))
 
 
-def _check_languages(queries: Mapping[str, str], ledger: Ledger) -> None:
+def _check_languages(queries: Mapping[str, str], languages: Languages, ledger: Ledger) -> None:
     """Raise ManifestError for a language of which GitHub has no repository and of which nobody else has heard."""
     known = linguist_names()
-    for query, name in queries.items():
-        if name and name not in known and not ledger.counted(query)[0]:
-            raise ManifestError(f"GitHub has no repository in the language `{name}`{nearest(name, known)}")
+    for given in dict.fromkeys(filter(None, queries.values())):
+        counted = sum(ledger.counted(query)[0] for query, of in queries.items() if of == given)
+        if not counted and not set(_linguist(given, languages)) & set(known):
+            raise ManifestError(
+                f"GitHub has no repository in the language `{given}`{nearest(given, [*known, *languages.linguist])}"
+            )
 
 
 def linguist_names() -> list[str]:
