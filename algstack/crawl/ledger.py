@@ -31,7 +31,8 @@ CREATE TABLE IF NOT EXISTS repositories (
     stars INTEGER, license TEXT, facts TEXT NOT NULL,
     revision TEXT, revised_at TEXT,
     tries INTEGER NOT NULL DEFAULT 0, error TEXT,
-    part TEXT, part_bytes INTEGER, rows INTEGER, drops INTEGER, reading TEXT, fetched_at REAL
+    part TEXT, part_bytes INTEGER, rows INTEGER, drops INTEGER, reading TEXT, fetched_at REAL,
+    seen INTEGER NOT NULL DEFAULT 1
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_state ON repositories (state);
 CREATE TABLE IF NOT EXISTS searches (
@@ -182,7 +183,7 @@ class Ledger:
                 rows = [(search,) for search in searches]
                 database.executemany("INSERT OR IGNORE INTO searches VALUES (?, 'open', NULL, NULL)", rows)
                 # Whatever this discovery does not find again is no part of the dataset any more.
-                database.execute("UPDATE repositories SET state = 'unseen'")
+                database.execute("UPDATE repositories SET seen = 0")
                 _set_notes(database, {"discovery": wanted, "discovered": False})
         return not self.note("discovered")
 
@@ -211,7 +212,7 @@ class Ledger:
     def end_discovery(self) -> None:
         """Note that everything was found; forget repositories that are not there any more."""
         with self._transaction() as database:
-            database.execute("DELETE FROM repositories WHERE state = 'unseen'")
+            database.execute("DELETE FROM repositories WHERE NOT seen")
             _set_notes(database, {"discovered": True})
 
     def counted(self, query: str = "") -> tuple[int, int]:
@@ -243,7 +244,7 @@ class Ledger:
         """Note the commit that a repository is read at, and return its entry: `fetched` if it was read there before."""
         with self._transaction() as database:
             row = database.execute("SELECT * FROM repositories WHERE key = ?", (key,)).fetchone()
-            state = "fetched" if _has_rows(row, row["name"], revision) else "pinned"
+            state = _pinned_state(row, row["name"], revision)
             database.execute(
                 "UPDATE repositories SET state = ?, revision = ?, revised_at = ?, detail = NULL, error = NULL"
                 " WHERE key = ?",
@@ -251,12 +252,12 @@ class Ledger:
             )
             return _entry(database.execute("SELECT * FROM repositories WHERE key = ?", (key,)).fetchone())
 
-    def end(self, key: str, state: str, detail: str | None = None) -> None:
-        """Note that a repository will bring no rows, and why."""
+    def end(self, key: str, state: str, detail: str | None = None, reading: str | None = None) -> None:
+        """Note that a repository will bring no rows, and why; `reading` if its archive was read to know it."""
         with self._transaction() as database:
             database.execute(
-                "UPDATE repositories SET state = ?, detail = ?, error = NULL, part = NULL WHERE key = ?",
-                (state, detail, key),
+                "UPDATE repositories SET state = ?, detail = ?, reading = ?, error = NULL, part = NULL WHERE key = ?",
+                (state, detail, reading, key),
             )
 
     def fail(self, key: str, error: str, last: bool) -> None:
@@ -296,18 +297,16 @@ class Ledger:
         """
         named = set()
         again = []
-        for entry in self.entries("fetched", "unseen"):
-            assert entry.part is not None or entry.state == "unseen"
-            if entry.part is None:
-                continue
-            path = self.folder / entry.part
-            if entry.reading == reading and path.is_file() and path.stat().st_size == entry.part_bytes:
-                named.add(path)
-            else:
+        for entry in self.entries():
+            path = self.folder / entry.part if entry.part else None
+            if entry.reading not in {None, reading} or (path and not _is_whole(path, entry)):
                 again.append((entry.key,))
+            elif path:
+                named.add(path)
         with self._transaction() as database:
             database.executemany(
-                "UPDATE repositories SET part = NULL, state = iif(state = 'fetched', 'pinned', state) WHERE key = ?",
+                "UPDATE repositories SET part = NULL, reading = NULL, detail = NULL,"
+                " state = iif(state IN ('fetched', 'too large'), 'pinned', state) WHERE key = ?",
                 again,
             )
         for path in self.folder.glob("repositories/*/*"):
@@ -351,37 +350,53 @@ def _set_notes(database: sqlite3.Connection, notes: Mapping[str, object]) -> Non
 def _add(database: sqlite3.Connection, found: Found) -> None:
     """Add a repository, or bring what is known of it up to date; what was found in this discovery stays as it is."""
     row = database.execute("SELECT * FROM repositories WHERE key = ?", (found.key,)).fetchone()
-    if row is not None and row["state"] != "unseen":
+    if row is not None and row["seen"]:
         return
-    state = found.state
-    if row is not None and state == "pinned" and _has_rows(row, found.name, found.revision):
-        state = "fetched"
-    # A repository without its commit yet keeps its rows: its pin will tell whether they are still right.
-    keeps_rows = row is not None and (state == "fetched" or (state == "found" and row["name"] == found.name))
-    revision = found.revision or (Revision(row["revision"], _moment(row["revised_at"])) if keeps_rows and row["revision"] else None)
+    known = {
+        "key": found.key,
+        "name": found.name,
+        "state": found.state,
+        "detail": found.detail,
+        "stars": found.stars,
+        "license": found.license,
+        "facts": json.dumps(found.facts, sort_keys=True, ensure_ascii=False),
+        "revision": found.revision.name if found.revision else None,
+        "revised_at": found.revision.date.isoformat() if found.revision else None,
+        "part": None,
+        "part_bytes": None,
+        "rows": None,
+        "drops": None,
+        "reading": None,
+        "fetched_at": None,
+    }
+    if row is not None and found.state == "pinned":
+        assert found.revision is not None
+        known["state"] = _pinned_state(row, found.name, found.revision)
+    if row is not None and known["state"] in {"fetched", "too large"}:
+        known |= {name: row[name] for name in ("detail", *_OF_ROWS)}
+    elif row is not None and found.state == "found" and row["name"] == found.name:
+        # What was read stays until the pin tells whether it is still right.
+        known |= {name: row[name] for name in ("revision", "revised_at", *_OF_ROWS)}
     database.execute(
-        "INSERT INTO repositories (key, name, state, detail, stars, license, facts, revision, revised_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET name = excluded.name,"
-        " state = excluded.state, detail = excluded.detail, stars = excluded.stars, license = excluded.license,"
-        " facts = excluded.facts, revision = excluded.revision, revised_at = excluded.revised_at,"
-        f" tries = 0, error = NULL{'' if keeps_rows else ', part = NULL'}",
-        (
-            found.key,
-            found.name,
-            state,
-            found.detail,
-            found.stars,
-            found.license,
-            json.dumps(found.facts, sort_keys=True, ensure_ascii=False),
-            revision.name if revision else None,
-            revision.date.isoformat() if revision else None,
-        ),
+        f"INSERT OR REPLACE INTO repositories ({', '.join(known)}) VALUES ({', '.join('?' * len(known))})",  # noqa: S608
+        tuple(known.values()),
     )
 
 
-def _has_rows(row: sqlite3.Row, name: str, revision: Revision | None) -> bool:
-    """Whether a repository's rows are those of this commit, under this name."""
-    return bool(row["part"] and revision and row["revision"] == revision.name and row["name"] == name)
+_OF_ROWS = ("part", "part_bytes", "rows", "drops", "reading", "fetched_at")
+
+
+def _pinned_state(row: sqlite3.Row, name: str, revision: Revision) -> str:
+    """The state of a repository that is pinned now: what it was, if it was read at this commit under this name."""
+    if row["revision"] != revision.name or row["name"] != name:
+        return "pinned"
+    if row["part"]:
+        return "fetched"
+    return "too large" if row["reading"] else "pinned"
+
+
+def _is_whole(path: Path, entry: Entry) -> bool:
+    return path.is_file() and path.stat().st_size == entry.part_bytes
 
 
 def _entry(row: sqlite3.Row) -> Entry:

@@ -47,7 +47,7 @@ class Fetcher:
         except Fault as fault:
             self.ledger.fail(entry.key, str(fault), last)
         except ArchiveBomb as bomb:
-            self.ledger.end(entry.key, "too large", str(bomb))
+            self.ledger.end(entry.key, "too large", str(bomb), self.reading)
 
     def _pin(self, entry: Entry) -> Entry | None:
         revision = search.pin(self.github, entry.name, self.cutoff)

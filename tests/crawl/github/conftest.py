@@ -26,10 +26,16 @@ class StampingSession(requests.Session):
         return super().request(method, url, *args, headers=stamped, **more)
 
 
-def connection(stand_in: StandIn, tokens: tuple[str, ...] = ("token",), speed: float = 1.0) -> source.Connection:
-    """A connection to the stand-in; its clock runs at the stand-in's speed."""
+def stamping_session() -> requests.Session:
+    """The crawl's own session, stamping."""
     session = open_session(16)
     session.__class__ = StampingSession
+    return session
+
+
+def connection(stand_in: StandIn, tokens: tuple[str, ...] = ("token",), speed: float = 1.0) -> source.Connection:
+    """A connection to the stand-in; its clock runs at the stand-in's speed."""
+    session = stamping_session()
     endpoints = Endpoints(stand_in.api_url, f"{stand_in.api_url}/graphql", tokens)
     return source.Connection(endpoints, session, Clock(speed))
 

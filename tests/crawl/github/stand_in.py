@@ -18,7 +18,8 @@ import tarfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import formatdate
@@ -36,7 +37,7 @@ SHOWN = 1000
 SENT_AT = "X-Sent-At"
 """Header in which a client under test says when it sent a request (time.monotonic, in seconds)."""
 
-SLACK = 0.05
+SLACK = 0.1
 """Seconds after an answer was written in which a client need not have read it yet."""
 
 
@@ -231,6 +232,7 @@ class StandIn:
         self._by_sha = {commit.sha: commit for one in self.repositories for commit in one.commits}
         self._lock = threading.RLock()
         self._attempts: Counter[str] = Counter()
+        self._contents: dict[str, bytes] = {}
         self._windows: dict[tuple[str, str], Window] = {}
         self._blocks: dict[str, tuple[float, float]] = {}
         # Two addresses: archives are on another host, which must not see the token.
@@ -286,10 +288,13 @@ class StandIn:
         if sent_at is not None and written + SLACK < sent_at and self.now() < until:
             self.tally.forbidden.append(f"blocked for {until - self.now():.0f} s more")
 
-    def block(self, token: str, seconds: float) -> None:
-        """Forbid a token to ask again for so long, from now on."""
+    @contextmanager
+    def blocking(self, token: str, seconds: float) -> Iterator[None]:
+        """Forbid a token to ask again for so long from now on; within, the answer is written that says so."""
+        until = self.now() + seconds
+        yield
         with self._lock:
-            self._blocks[token] = (time.monotonic(), self.now() + seconds)
+            self._blocks[token] = (time.monotonic(), until)
 
     def fault(self, request: str, possible: tuple[str, ...]) -> str | None:
         """Return the fault that a request has this time."""
@@ -310,6 +315,13 @@ class StandIn:
         with self._lock:
             self.tally.problems += problems
 
+    def forget(self) -> None:
+        """Forget how often each request was sent, what was used, and who is blocked."""
+        with self._lock:
+            self._attempts.clear()
+            self._windows.clear()
+            self._blocks.clear()
+
     # What there is.
 
     def find(self, name: str) -> Repository | None:
@@ -319,6 +331,18 @@ class StandIn:
     def by_id(self, number: int) -> Repository | None:
         """Return a repository by its number."""
         return self._by_id.get(number)
+
+    def content(self, commit: Commit) -> bytes:
+        """Return a commit's archive; the last few are remembered."""
+        with self._lock:
+            found = self._contents.get(commit.sha)
+        if found is None:
+            found = commit.archive()
+            with self._lock:
+                self._contents[commit.sha] = found
+                while len(self._contents) > 4000:
+                    del self._contents[next(iter(self._contents))]
+        return found
 
     def commit(self, sha: str) -> Commit | None:
         """Return a commit."""
@@ -475,8 +499,8 @@ class _Api(_Handler):
         headers = {}
         if fault.endswith("retry-after"):
             headers["Retry-After"] = self.stand_in.limits.retry_after
-        self.json(status, {"message": "You have exceeded a secondary rate limit."}, headers)
-        self.stand_in.block(token, headers.get("Retry-After", 60))
+        with self.stand_in.blocking(token, headers.get("Retry-After", 60)):
+            self.json(status, {"message": "You have exceeded a secondary rate limit."}, headers)
 
     def json(self, status: int, body: Any, headers: Mapping[str, object] | None = None) -> None:
         encoded = json.dumps(body).encode()
@@ -722,7 +746,7 @@ class _Archives(_Handler):
         if fault and fault[0].isdigit():
             headers = {"Retry-After": stand_in.limits.retry_after} if fault.endswith("retry-after") else {}
             return self.answer(int(fault[:3]), b"", headers)
-        content = commit.archive()
+        content = stand_in.content(commit)
         if fault == "truncated":
             return self.chunked(content[: len(content) * 2 // 3])
         if fault == "corrupt":
