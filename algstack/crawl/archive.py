@@ -81,7 +81,7 @@ def _read(
 
 def _files(path: Path, strip: int, exclude: tuple[str, ...], reader: FileReader) -> Iterator[RawFile]:
     """Yield an archive's files; if it breaks off, the last one stands for the archive and says so."""
-    members = _zip_members(path) if path.name.lower().endswith((".zip", ".whl")) else _tar_members(path)
+    members = _zip_members(path) if path.name.lower().endswith((".zip", ".whl")) else _tar_members(path, reader.limits)
     try:
         yield from read_members(members, partial(_size, path), strip, exclude, reader)
     except DAMAGE as error:
@@ -133,6 +133,10 @@ def _stripped(name: str, strip: int) -> str:
 def _check_limits(members: int, unpacked: int, packed: Callable[[], int], limits: CrawlConfig) -> None:
     if members > limits.max_archive_members:
         raise ArchiveBomb(f"more than {limits.max_archive_members} members")
+    _check_bytes(unpacked, packed, limits)
+
+
+def _check_bytes(unpacked: int, packed: Callable[[], int], limits: CrawlConfig) -> None:
     if unpacked > limits.max_archive_bytes:
         raise ArchiveBomb(f"more than {limits.max_archive_bytes} bytes")
     if unpacked > RATIO_FROM_BYTES and unpacked > limits.max_archive_ratio * packed():
@@ -159,9 +163,33 @@ def _size(path: Path) -> int:
     return path.stat().st_size
 
 
-def _tar_members(path: Path) -> Iterator[Member]:
+class Unpacked:
+    """A stream of unpacked bytes that ends in an ArchiveBomb where there are more than the limits allow.
+
+    What members' headers state is checked as well, before anything is unpacked; this stops what no header states.
+    """
+
+    def __init__(self, read: Callable[[int], bytes], packed: Callable[[], int], limits: CrawlConfig) -> None:
+        self._read = read
+        self._packed = packed
+        self._limits = limits
+        self._bytes = 0
+
+    def read(self, size: int) -> bytes:
+        """Return at most `size` bytes; none at the end."""
+        content = self._read(size)
+        self._bytes += len(content)
+        _check_bytes(self._bytes, self._packed, self._limits)
+        return content
+
+
+def _tar_members(path: Path, limits: CrawlConfig) -> Iterator[Member]:
     with _open_tar(path) as stream:
-        yield from tar_members(GzipStream(stream) if path.name.lower().endswith((".gz", ".tgz")) else stream)
+        packed = partial(_size, path)
+        if path.name.lower().endswith((".gz", ".tgz")):
+            yield from tar_members(Unpacked(GzipStream(stream).read, packed, limits))
+        else:
+            yield from tar_members(Unpacked(stream.read, packed, limits))
 
 
 def _open_tar(path: Path) -> IO[bytes]:
@@ -174,7 +202,7 @@ def _open_tar(path: Path) -> IO[bytes]:
             return path.open("rb")
 
 
-def tar_members(stream: IO[bytes] | GzipStream) -> Iterator[Member]:
+def tar_members(stream: Unpacked) -> Iterator[Member]:
     """Yield the members of a tar stream that are not folders."""
     tar = TarStream(stream)
     for header in tar.members():

@@ -149,10 +149,11 @@ class Ledger:
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield self._database
+                self._database.execute("COMMIT")
             except BaseException:
-                self._database.execute("ROLLBACK")
+                if self._database.in_transaction:  # a full disk ends it by itself
+                    self._database.execute("ROLLBACK")
                 raise
-            self._database.execute("COMMIT")
 
     def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         with self._lock, _explained(self.folder):
@@ -419,7 +420,9 @@ def _explained(folder: Path) -> Iterator[None]:
                 f"{folder}: no room left on the disk. Free some, then run the same command again: what was done is kept."
             ) from error
         if "locked" in str(error):
-            raise SourceError(f"{folder / FILE}: another crawl of this source is running. Wait for it to end.") from error
+            raise SourceError(
+                f"{folder / FILE}: another crawl of this source is running. Wait for it to end."
+            ) from error
         raise
     except sqlite3.DatabaseError as error:
         raise DatasetError(f"{folder / FILE}: the ledger is damaged ({error}). Remove it to crawl again.") from error

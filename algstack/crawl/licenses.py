@@ -21,10 +21,13 @@ LONGEST = 128 * 1024
 ALIKE = 0.95
 """Least share of words in common (Dice) at which a text is a licence's: names, years and line ends may differ."""
 
+MOST_ADDED = 60
+"""Words that a text may have beyond the licence's: what adds more says something else too."""
+
 HEADER = 4096
 """Characters at the beginning of a file where its SPDX line is looked for."""
 
-_NAME = re.compile(r"(un)?licen[cs]e|copying|(licen[cs]e|copying)[-._ ][\w.+-]+|[\w.+-]+[-._]licen[cs]e", re.IGNORECASE)
+_NAME = re.compile(r"(un)?licen[cs]e|copying|(licen[cs]e|copying)[-._ ][\w.+-]+|[\w.+-]+[-._]licen[cs]e(\.[a-z]+)?", re.IGNORECASE)
 _TEXT_ENDINGS = frozenset({"", ".md", ".txt", ".rst", ".mit", ".bsd", ".apache", ".gpl", ".lgpl", ".lesser"})
 _COPYRIGHT = re.compile(r"^\W*(copyright\b|\(c\)|©|all rights reserved\b).*$", re.IGNORECASE | re.MULTILINE)
 _APPENDIX = re.compile(r"\bend of terms and conditions\b.*", re.IGNORECASE | re.DOTALL)
@@ -56,8 +59,9 @@ def recognise(text: str) -> str | None:
         # The bound that the lengths alone set spares most comparisons.
         if 2 * min(total, known.total) < likeness * (total + known.total):
             continue
-        alike = 2 * (words & known.words).total() / (total + known.total)
-        if alike >= likeness:
+        common = (words & known.words).total()
+        alike = 2 * common / (total + known.total)
+        if alike >= likeness and total - common <= MOST_ADDED:
             best, likeness = known.spdx, alike
     return best
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import IO, NamedTuple
+from typing import NamedTuple, Protocol
 
 from isal import igzip_lib
 
@@ -17,7 +17,7 @@ PACKED_CHUNK = 2**16
 CHUNK = 2**18
 """Bytes read at a time, packed and unpacked: small enough to stay in a core's cache."""
 
-LONGEST_HEADER = 2**20
+LONGEST_HEADER = 2**16
 """Bytes of a pax header or a long name; PATH_MAX is 4,096."""
 
 REGULAR = frozenset(b"\x0007")  # `7` is a contiguous file, read as a plain one
@@ -47,6 +47,14 @@ class Header(NamedTuple):
         return self.kind in {HARD_LINK, SYMBOLIC_LINK}
 
 
+class Stream(Protocol):
+    """Bytes that are read forward."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes; none at the end."""
+        ...
+
+
 class GzipStream:
     """The unpacked bytes of a gzip stream; checksums are checked at its end.
 
@@ -54,7 +62,7 @@ class GzipStream:
         Damage: on reading, where it is not gzip, breaks off, or its checksum differs.
     """
 
-    def __init__(self, packed: IO[bytes]) -> None:
+    def __init__(self, packed: Stream) -> None:
         self.packed = 0
         """Packed bytes that were read so far."""
         self._stream = packed
@@ -94,10 +102,10 @@ class TarStream:
     """A tar stream: the members in their order, and the content of the present one.
 
     Args:
-        stream: something with `read(size)` that returns at most that many bytes, and none at the end.
+        stream: the unpacked bytes.
     """
 
-    def __init__(self, stream: IO[bytes] | GzipStream) -> None:
+    def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._buffer = b""
         self._at = 0
@@ -203,7 +211,7 @@ def _parse(block: bytes) -> Header:
     # GNU's magic is `ustar  `, and what stands in its prefix is not one.
     if magic == b"ustar\0" and prefix[0]:
         path = "/".join((_text(prefix.split(b"\0", 1)[0]), path))
-    if kind[0] in REGULAR and path.endswith("/"):  # a folder in tars before POSIX
+    if kind == b"\0" and path.endswith("/"):  # a folder in tars before POSIX
         kind = FOLDER
     # Links and folders have no content, whatever size some writers give them.
     length = 0 if kind in {HARD_LINK, SYMBOLIC_LINK, FOLDER} else _number(size)
@@ -236,8 +244,8 @@ def _pax(records: bytes) -> dict[str, str]:
         except ValueError:
             raise Damage("a broken pax header") from None
         record = records[space + 1 : at + length]
-        key, equals, value = record.rstrip(b"\n").partition(b"=")
-        if space < 0 or length <= space - at or not equals:
+        key, equals, value = record[:-1].partition(b"=")
+        if space < 0 or not space - at < length <= len(records) - at or not equals:
             raise Damage("a broken pax header")
         if key in _KEYS:
             found[_text(key)] = _text(value)

@@ -163,7 +163,7 @@ class GitHub:
         raise Broken("too many redirects")
 
     def _get(self, url: str, resource: str) -> Any:
-        known = self._memory.recall(url) if self._memory else None
+        known = self._memory.recall(url) if self._memory is not None else None
         headers = {"If-None-Match": known[0]} if known else {}
         at = url
         for _ in range(REDIRECTS):
@@ -174,7 +174,7 @@ class GitHub:
         if response.status_code == requests.codes.not_modified and known:
             return _json(zlib.decompress(known[1]))
         answer = _json(response.content)
-        if self._memory and (etag := response.headers.get("etag")):
+        if self._memory is not None and (etag := response.headers.get("etag")):
             self._memory.remember(url, etag, zlib.compress(response.content))
         return answer
 

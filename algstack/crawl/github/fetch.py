@@ -16,7 +16,7 @@ from algstack.crawl.http import Clock, Fault, retried
 from algstack.crawl.ledger import Entry, Ledger
 from algstack.crawl.tar import Damage
 
-ROUNDS = 3
+ROUNDS = 6
 """How often a repository whose tries all failed has its turn again, after all the others."""
 
 MOST_WORKERS = 64

@@ -54,13 +54,15 @@ class _Bucket:
     """One token's budget for one resource in the present window.
 
     `low` is the least `remaining` heard in it. A request that is still unanswered may or may not be counted in
-    `low`, so it is taken off; once all are answered, `low` is exact.
+    `low`, so it is taken off; once all are answered, `low` is exact. One that was lost, at a moment in `lost`, is
+    taken off until a later one is answered, which counts it.
     """
 
     limit: int | None = None
     low: int | None = None
     reset: float | None = None
     unanswered: int = 0
+    lost: list[float] = field(default_factory=list)
     unlimited: bool = False
 
     def wait(self, server_now: float) -> float:
@@ -69,16 +71,24 @@ class _Bucket:
             return 0.0
         if self.reset is not None and server_now >= self.reset + MARGIN:
             self.low = self.reset = None
+            self.lost.clear()
         if self.low is None or self.reset is None:
             # Nothing is known of this window: one request asks.
             return math.inf if self.unanswered else 0.0
-        if self.low > self.unanswered:
+        if self.left() > 0:
             return 0.0
         return math.inf if self.unanswered else self.reset + MARGIN - server_now
 
-    def hear(self, limit: int, remaining: int, reset: float) -> None:
-        """Take in the headers of one answer."""
+    def left(self) -> float:
+        """Requests that may surely be sent in this window."""
+        if self.unlimited or self.low is None:
+            return math.inf
+        return self.low - self.unanswered - len(self.lost)
+
+    def hear(self, given: float, limit: int, remaining: int, reset: float) -> None:
+        """Take in the headers of one answer, to a request whose leave was given at a moment."""
         self.limit = limit
+        self.lost = [moment for moment in self.lost if moment > given]
         if self.low is None or self.reset is None or reset > self.reset + MARGIN:
             self.low, self.reset = remaining, reset
         elif reset >= self.reset - MARGIN:  # an earlier reset is an answer out of the window before
@@ -144,7 +154,7 @@ class Limiter:
             if soonest > 0:
                 return soonest
             free = [number for number, wait in enumerate(waits) if wait <= 0]
-            chosen = max(free, key=lambda number: (self._left(number, resource), -number))
+            chosen = max(free, key=lambda number: (self._tokens[number].bucket(resource).left(), -number))
             token = self._tokens[chosen]
             token.bucket(resource).unanswered += 1
             token.note_sent(resource, now)
@@ -158,10 +168,6 @@ class Limiter:
         """What to add to `now` for the server's seconds since 1970; ours only until it has said its own."""
         return self._clock.epoch if self._server_offset is None else self._server_offset
 
-    def _left(self, token: int, resource: str) -> float:
-        bucket = self._tokens[token].bucket(resource)
-        return math.inf if bucket.unlimited or bucket.low is None else bucket.low - bucket.unanswered
-
     def answered(self, permit: Permit, headers: Mapping[str, str], limited: bool, succeeded: bool) -> None:
         """Take in an answer.
 
@@ -174,11 +180,12 @@ class Limiter:
         with self._changed:
             self._hear_date(headers)
             token = self._tokens[permit.token]
-            token.bucket(permit.resource).unanswered -= 1
-            heard = self._hear_budget(token, permit.resource, headers)
+            bucket = token.bucket(permit.resource)
+            bucket.unanswered -= 1
+            if not self._hear_budget(token, permit, headers) and bucket.limit is not None:
+                bucket.lost.append(self._clock.now())
             if succeeded and not limited:
-                bucket = token.bucket(permit.resource)
-                bucket.unlimited = not heard and bucket.limit is None
+                bucket.unlimited = bucket.limit is None
                 if permit.given >= token.blocked_until:
                     token.strikes = 0
             if limited:
@@ -186,9 +193,11 @@ class Limiter:
             self._changed.notify_all()
 
     def lost(self, permit: Permit) -> None:
-        """Note that a request will never be answered; the next answer tells whether it was counted."""
+        """Note that a request will never be answered; a later one's answer tells whether it was counted."""
         with self._changed:
-            self._tokens[permit.token].bucket(permit.resource).unanswered -= 1
+            bucket = self._tokens[permit.token].bucket(permit.resource)
+            bucket.unanswered -= 1
+            bucket.lost.append(self._clock.now())
             self._changed.notify_all()
 
     def budgets(self) -> list[Budget]:
@@ -209,7 +218,7 @@ class Limiter:
             offset = date - self._clock.now()
             self._server_offset = offset if self._server_offset is None else max(self._server_offset, offset)
 
-    def _hear_budget(self, token: _Token, resource: str, headers: Mapping[str, str]) -> bool:
+    def _hear_budget(self, token: _Token, permit: Permit, headers: Mapping[str, str]) -> bool:
         try:
             limit = int(headers["x-ratelimit-limit"])
             remaining = int(headers["x-ratelimit-remaining"])
@@ -217,7 +226,8 @@ class Limiter:
         except (KeyError, ValueError):
             return False
         reset = min(reset, self._clock.now() + self._offset() + LONGEST_WINDOW)
-        token.bucket(headers.get("x-ratelimit-resource", resource)).hear(limit, remaining, reset)
+        bucket = token.bucket(headers.get("x-ratelimit-resource", permit.resource))
+        bucket.hear(permit.given, limit, remaining, reset)
         return True
 
     def _block(self, token: _Token, permit: Permit, headers: Mapping[str, str]) -> None:
@@ -226,11 +236,10 @@ class Limiter:
             until = now + seconds + MARGIN
         elif headers.get("x-ratelimit-remaining") == "0":
             return  # a primary limit: its bucket knows how long
-        elif permit.given < token.blocked_until:
-            return  # sent before the block that it would bring was known
         else:
-            until = now + min(SECONDARY_WAIT * 2**token.strikes, LONGEST_SECONDARY_WAIT)
-            token.strikes += 1
+            # What was sent before the last block was known is no new strike.
+            token.strikes += permit.given >= token.blocked_until
+            until = now + min(SECONDARY_WAIT * 2 ** max(token.strikes - 1, 0), LONGEST_SECONDARY_WAIT)
         token.blocked_until = max(token.blocked_until, until)
 
     def _retry_after(self, headers: Mapping[str, str]) -> float | None:

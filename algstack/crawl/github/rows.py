@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from algstack.crawl import licenses
-from algstack.crawl.archive import Member, read_members, tar_members
+from algstack.crawl.archive import Member, Unpacked, read_members, tar_members
 from algstack.crawl.files import FileReader, RawFile, Refusal, Repository, drop
 from algstack.crawl.ledger import Entry, Part
 from algstack.crawl.tar import GzipStream
@@ -27,7 +27,7 @@ from algstack.documents import DECISIONS, DOCUMENTS
 READING = "rows-1"
 """Raise when the same archive gives other rows."""
 
-URL = "https://github.com/{repo}/blob/{revision}/{path}"
+PERMALINK = "/blob/{revision}/{path}"
 
 LICENSES = b"licenses"
 """Key of the file's metadata: JSON, folder -> what its licence file was recognised as."""
@@ -51,12 +51,14 @@ def repository_of(source: str, entry: Entry) -> Repository:
         source=source,
         repo=entry.name,
         revision=entry.revision,
-        url=URL.replace("{repo}", entry.name),
+        url=f"{entry.facts['url']}{PERMALINK}",
         created_at=entry.revised_at,
     )
 
 
-def write(folder: Path, entry: Entry, source: str, stream: IO[bytes], reader: FileReader, exclude: tuple[str, ...]) -> Part:
+def write(
+    folder: Path, entry: Entry, source: str, stream: IO[bytes], reader: FileReader, exclude: tuple[str, ...]
+) -> Part:
     """Read a repository's archive and put its rows in place, in one file or not at all.
 
     Args:
@@ -93,16 +95,20 @@ class _Archive:
     def __init__(self, stream: IO[bytes], reader: FileReader, exclude: tuple[str, ...]) -> None:
         self.licenses: dict[str, str | None] = {}
         self._submodules: dict[str, str] = {}
-        self._stream = GzipStream(stream)
+        self._packed = GzipStream(stream)
         self._reader = reader
         self._exclude = exclude
 
     def files(self) -> Iterator[RawFile]:
-        members = map(self._noted, tar_members(self._stream))
-        yield from read_members(members, lambda: self._stream.packed, 1, self._exclude, self._reader)
+        unpacked = Unpacked(self._packed.read, self._bytes, self._reader.limits)
+        members = map(self._noted, tar_members(unpacked))
+        yield from read_members(members, self._bytes, 1, self._exclude, self._reader)
         # A submodule is an empty folder in an archive; only this file tells it from any other.
         for path, url in sorted(self._submodules.items()):
             yield RawFile(path, 0, Refusal("submodule", url))
+
+    def _bytes(self) -> int:
+        return self._packed.packed
 
     def _noted(self, member: Member) -> Member:
         """Read the files that are about others, whether or not they become documents themselves."""

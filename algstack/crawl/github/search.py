@@ -43,6 +43,7 @@ FACTS = """
 fragment facts on Repository {
   databaseId
   nameWithOwner
+  url
   isArchived
   isFork
   isMirror
@@ -127,7 +128,9 @@ class Search:
         *rest, last = self.ranges
         if halves := last.halves():
             return Search(self.query, (*rest, halves[0])), Search(self.query, (*rest, halves[1]))
-        further = next((field for field in ("size", "stars", "pushed") if field not in {r.field for r in self.ranges}), None)
+        further = next(
+            (field for field in ("size", "stars", "pushed") if field not in {r.field for r in self.ranges}), None
+        )
         if further is None:
             return None
         low = int(FIRST_REPOSITORY.timestamp()) if further == "pushed" else 0
@@ -254,7 +257,9 @@ class _RestLister:
 def _checked(search: Search) -> str:
     text = str(search)
     if len(text) > QUERY_LENGTH:
-        raise SourceError(f"The search `{text}` is longer than GitHub's {QUERY_LENGTH} characters: shorten `qualifiers`.")
+        raise SourceError(
+            f"The search `{text}` is longer than GitHub's {QUERY_LENGTH} characters: shorten `qualifiers`."
+        )
     return text
 
 
@@ -339,6 +344,7 @@ def from_graphql(node: Mapping[str, Any], cutoff: datetime) -> Found:
         "private": node["isPrivate"],
         "pushed": node["pushedAt"],
         "topics": [topic["topic"]["name"] for topic in node["repositoryTopics"]["nodes"] or []],
+        "url": node["url"],
     }
     found = Found(
         key=str(node["databaseId"]),
@@ -367,6 +373,7 @@ def from_rest(item: Mapping[str, Any]) -> Found:
         "private": item["private"],
         "pushed": item["pushed_at"],
         "topics": item.get("topics", []),
+        "url": item["html_url"],
     }
     return Found(
         key=str(item["id"]),

@@ -26,10 +26,10 @@ class World:
 class Server:
     """A running stand-in. Use it as a context manager; arguments as for StandIn."""
 
-    def __init__(self, of: World, speed: float = 1.0, limits: Limits | None = None) -> None:
+    def __init__(self, of: World, speed: float = 1.0, limits: Limits | None = None, slack: float = 0.25) -> None:
         context = get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, of, speed, limits), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, of, speed, limits, slack), daemon=True)
         self._process.start()
         self.api_url, self.expected = self._pipe.recv()
 
@@ -54,10 +54,10 @@ class Server:
         return self._pipe.recv()
 
 
-def _serve(pipe: Connection, of: World, speed: float, limits: Limits | None) -> None:
+def _serve(pipe: Connection, of: World, speed: float, limits: Limits | None, slack: float) -> None:
     made = world.make(of.count, world.files_under(of.folders), busy=of.busy)
     shown = {str(one.id): world.ENDS[matter] for one, matter in made.items() if matter in world.ENDS}
-    with StandIn(made, limits=limits, clock=Clock(speed), checked=False) as stand_in:
+    with StandIn(made, limits=limits, clock=Clock(speed), checked=False, slack=slack) as stand_in:
         stand_in.twice = True
         pipe.send((stand_in.api_url, shown))
         while (request := pipe.recv())[0] != "stop":

@@ -37,9 +37,6 @@ SHOWN = 1000
 SENT_AT = "X-Sent-At"
 """Header in which a client under test says when it sent a request (time.monotonic, in seconds)."""
 
-SLACK = 0.1
-"""Seconds after an answer was written in which a client need not have read it yet."""
-
 
 @dataclass(frozen=True)
 class Commit:
@@ -203,6 +200,7 @@ class StandIn:
         clock: time, which may run faster, with the client's at the same speed.
         hours_off: how wrong the server's clock is.
         checked: whether requests and answers are compared with the published descriptions.
+        slack: real seconds after an answer was written in which a client need not have read it yet.
     """
 
     def __init__(
@@ -214,6 +212,7 @@ class StandIn:
         clock: Clock | None = None,
         hours_off: float = 0.0,
         checked: bool = True,
+        slack: float = 0.1,
     ) -> None:
         self.repositories = list(repositories)
         self.tokens = tokens
@@ -223,10 +222,12 @@ class StandIn:
         self.tally = Tally()
         self.checked = checked
         self.graphql_refusal: dict[str, Any] | None = None
+        self.refusal: tuple[int, dict[str, Any]] | None = None
         self.page_limit = SHOWN
         self.incomplete: Counter[str] = Counter()
         self.twice = False
         self._hours_off = hours_off
+        self._slack = slack
         self._by_name = {name.lower(): one for one in self.repositories for name in (one.name, one.was or one.name)}
         self._by_id = {one.id: one for one in self.repositories}
         self._by_sha = {commit.sha: commit for one in self.repositories for commit in one.commits}
@@ -285,7 +286,7 @@ class StandIn:
 
     def _check_block(self, token: str, sent_at: float | None) -> None:
         written, until = self._blocks.get(token, (0.0, 0.0))
-        if sent_at is not None and written + SLACK < sent_at and self.now() < until:
+        if sent_at is not None and written + self._slack < sent_at and self.now() < until:
             self.tally.forbidden.append(f"blocked for {until - self.now():.0f} s more")
 
     @contextmanager
@@ -504,7 +505,11 @@ class _Api(_Handler):
 
     def json(self, status: int, body: Any, headers: Mapping[str, object] | None = None) -> None:
         encoded = json.dumps(body).encode()
-        headers = {"Content-Type": "application/json; charset=utf-8", **getattr(self, "limit_headers", {}), **(headers or {})}
+        headers = {
+            "Content-Type": "application/json; charset=utf-8",
+            **getattr(self, "limit_headers", {}),
+            **(headers or {}),
+        }
         self.answer(status, encoded, headers)
 
     def described(self, status: int, body: Any, headers: Mapping[str, object] | None = None) -> None:
@@ -542,6 +547,8 @@ class _Api(_Handler):
         return self.repository(repository, rest, given)
 
     def repository(self, repository: Repository, rest: str, given: Mapping[str, str]) -> None:
+        if self.stand_in.refusal:
+            return self.json(*self.stand_in.refusal)
         if repository.status != 200:
             return self.json(repository.status, {"message": "unavailable"})
         if not rest:
@@ -651,6 +658,7 @@ def node(one: Repository, name: str | None = None) -> dict[str, Any]:
         "__typename": "Repository",
         "databaseId": one.id,
         "nameWithOwner": name or one.shown_name,
+        "url": f"https://github.com/{name or one.shown_name}",
         "isArchived": one.archived,
         "isFork": one.fork_of is not None,
         "isMirror": one.mirror,
@@ -704,6 +712,7 @@ def _rest(one: Repository, kind: dict[str, Any], name: str) -> dict[str, Any]:
         "id": one.id,
         "name": name.split("/")[1],
         "full_name": name,
+        "html_url": f"https://github.com/{name}",
         "private": one.private,
         "owner": published.filled({"$ref": "#/components/schemas/simple-user"}, {"login": one.owner}),
         "fork": one.fork_of is not None,

@@ -67,7 +67,9 @@ def trim_schema(text: str) -> str:
     interfaces &= {"Node", "RepositoryOwner", "GitObject", "Actor"}
     unions = {"SearchResultItem"}
     reachable = set(OBJECTS) | interfaces | unions
-    leaves = {name for name, node in types.items() if isinstance(node, ScalarTypeDefinitionNode | EnumTypeDefinitionNode)}
+    leaves = {
+        name for name, node in types.items() if isinstance(node, ScalarTypeDefinitionNode | EnumTypeDefinitionNode)
+    }
     leaves |= {"Boolean", "Float", "ID", "Int", "String"}
     kept = [_trim_type(types[name], reachable, leaves) for name in sorted(reachable)]
     used = _named_types(kept)

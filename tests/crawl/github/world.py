@@ -34,7 +34,9 @@ ENDS = {
 """The state that a crawl of what search shows must bring each to. Forks and private ones are not shown."""
 
 
-def files_under(folders: Sequence[Path], endings: tuple[str, ...] = (".py", ".v", ".m", ".g", ".gi", ".h")) -> list[Path]:
+def files_under(
+    folders: Sequence[Path], endings: tuple[str, ...] = (".py", ".v", ".m", ".g", ".gi", ".h")
+) -> list[Path]:
     """Real source files, at most 100 kB each, in a stated order."""
     found = [path for folder in folders for path in folder.rglob("*") if path.suffix in endings and path.is_file()]
     return sorted(path for path in found if 0 < path.stat().st_size < 100_000)
@@ -98,7 +100,9 @@ def _created(number: int, chance: random.Random, busy: int) -> datetime:
     if number < 2 * busy + 1:
         return BUSY_SECOND
     # Ever more of them, as on the real one.
-    return datetime(2009, 1, 1, tzinfo=UTC) + timedelta(days=4700 * chance.random() ** 0.3, seconds=chance.randrange(86_400))
+    return datetime(2009, 1, 1, tzinfo=UTC) + timedelta(
+        days=4700 * chance.random() ** 0.3, seconds=chance.randrange(86_400)
+    )
 
 
 def _commits(number: int, files: Sequence[Path], created: datetime, matter: str) -> list[Commit]:
@@ -119,7 +123,9 @@ def _commit(number: int, date: datetime, files: Sequence[Path], matter: str) -> 
 def _archive(sha: str, files: Sequence[Path], date: datetime) -> bytes:
     # The date stands in one file, so that commits differ.
     contents: dict[str, bytes | None] = {"CHANGES.py": f"# {date}\n".encode()}
-    return archive(contents | {f"src/{number}-{path.name}": path.read_bytes() for number, path in enumerate(files)}, sha)
+    return archive(
+        contents | {f"src/{number}-{path.name}": path.read_bytes() for number, path in enumerate(files)}, sha
+    )
 
 
 def _bomb(sha: str, files: Sequence[Path], date: datetime) -> bytes:
