@@ -35,8 +35,18 @@ ANSWERS_BEFORE = 0.002  # answers that stand before their question, as after a m
 ORPHANS = 0.001
 
 FORMULAS = (
-    r"$x_{N}$", r"$f : X \to Y$", r"$\mathbb{R}^{N}$", r"$a_{N} &lt; b_{N}$", r"$\lambda_{N}$", r"$O(n^{N})$",
-    r"$\alpha &gt; N$", r"$A_{N}$", r"$\sum_{i=1}^{N} x_i^2$", r"$\|x - y\|$", r"$G/H_{N}$", r"$p \equiv N \pmod 4$",
+    r"$x_{N}$",
+    r"$f : X \to Y$",
+    r"$\mathbb{R}^{N}$",
+    r"$a_{N} &lt; b_{N}$",
+    r"$\lambda_{N}$",
+    r"$O(n^{N})$",
+    r"$\alpha &gt; N$",
+    r"$A_{N}$",
+    r"$\sum_{i=1}^{N} x_i^2$",
+    r"$\|x - y\|$",
+    r"$G/H_{N}$",
+    r"$p \equiv N \pmod 4$",
 )
 DISPLAYS = (
     "$$\\int_0^{N} e^{-x^2} \\, dx = \\frac{\\sqrt{\\pi}}{2}$$",
@@ -68,7 +78,12 @@ class Shapes:
     def fragments(self, count: int) -> list[str]:
         """Return HTML blocks in the shares in which real posts have them."""
         kinds: Sequence[tuple[float, Callable[[], str]]] = (
-            (74, self._paragraph), (6, self._display), (7, self._list), (5, self._code), (4, self._quote), (4, self._odd),
+            (74, self._paragraph),
+            (6, self._display),
+            (7, self._list),
+            (5, self._code),
+            (4, self._quote),
+            (4, self._odd),
         )
         makers = self._rng.choices([make for _, make in kinds], [weight for weight, _ in kinds], k=count)
         return [make() for make in makers]
