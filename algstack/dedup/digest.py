@@ -20,7 +20,8 @@ from algstack.dedup.fingerprint import S0, S1
 from algstack.dedup.headers import header_end
 from algstack.dedup.kernel import (
     FOLD_FACTOR,
-    LENGTH_FACTOR,
+    MOST_SHINGLES,
+    TOKEN_SEED,
     U32,
     U64,
     ZERO,
@@ -187,17 +188,19 @@ def _sign(
         if at == body:
             foreign = held  # so many shingles yet begin in the header
         in_body = at >= body
-        at, held, found = next_shingles(data, at, end if in_body else body, held, scratch)
-        lower_minima(scratch, found, factors, summands, signature)
-        if stored == total and room[0] + total + found <= room[1]:
-            copy(scratch.shingles, 0, found, hashes, room[0] + total)
-            stored += found
+        place = room[0] + total
+        to_arena = stored == total and place + MOST_SHINGLES <= room[1]
+        out = hashes[place : place + MOST_SHINGLES] if to_arena else scratch.shingles
+        at, held, found = next_shingles(data, at, end if in_body else body, held, scratch, out)
+        lower_minima(out, scratch.mixed, found, factors, summands, signature)
         total += found
+        if to_arena:
+            stored = total
         if in_body:
             skipped = min(foreign, found)
             foreign -= skipped
             bodied += found - skipped
-            for value in scratch.shingles[skipped:found]:
+            for value in out[skipped:found]:
                 body_sum += value
     return total, stored, bodied, folded_product(body_sum ^ S0, U64(bodied) ^ S1)
 
@@ -211,7 +214,7 @@ def _sketch(signature: Any, values: Any, sketch: Any) -> None:
 @inlined
 def band_key(signature: Any, band: Any, rows: Any, salt: Any) -> Any:
     """Hash the values of one band, with the band's number and the document's salt."""
-    key = U64(band + 1) * LENGTH_FACTOR ^ salt
+    key = U64(band + 1) * TOKEN_SEED ^ salt
     for i in range(band * rows, (band + 1) * rows):
         key = folded_product(key ^ U64(signature[i]), FOLD_FACTOR) ^ (key << U64(7))
     return key
