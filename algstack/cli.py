@@ -10,16 +10,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 
 from algstack import __version__, display, explain, manifest, pipeline
 from algstack.crawl import stage as crawl_stage
+from algstack.decontaminate import report as decontaminate_report
+from algstack.decontaminate import stage as decontaminate_stage
 from algstack.dedup import stage as dedup_stage
 from algstack.engine import default_workers
 from algstack.errors import AlgstackError, ExitCode
 from algstack.filter import stage as filter_stage
 from algstack.init import write_manifest
+from algstack.publish import stage as publish_stage
+from algstack.publish.fetch import fetched
+from algstack.release import diff as release_diff
+from algstack.release import export as release_export
+from algstack.release import report as release_report
 from algstack.release import stage as release_stage
 from algstack.release import verify as release_verify
 from algstack.workspace import Context, Workspace
@@ -40,6 +46,9 @@ WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, help="Processes to work with.", show_default="all cores")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+UsageError: Any = typer.BadParameter.__base__
+"""Typer carries a click of its own in some versions; this is the one that it raises."""
 
 DEFAULT_MANIFEST = Path("algstack.toml")
 DEFAULT_WORKSPACE = Path("work")
@@ -118,22 +127,54 @@ def dedup(
 
 
 @app.command()
-def release(
-    version: Annotated[str | None, typer.Option("--version", show_default="the manifest's")] = None,
+def decontaminate(
+    report_only: Annotated[bool, typer.Option("--report-only", help="Say what would go; decide nothing.")] = False,
     manifest_path: ManifestOption = DEFAULT_MANIFEST,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write what was kept as a versioned release: shards, card, checksums."""
-    _run_stage(
-        "release",
-        lambda context: {"release": release_stage.run(context, version)},
-        manifest_path,
-        workspace,
-        workers,
-        as_json,
-    )
+    """Take benchmarks out, and redact secrets and personal data."""
+    if not report_only:
+        _run_stage(
+            "decontaminate",
+            lambda context: {"decontaminate": decontaminate_stage.run(context)},
+            manifest_path,
+            workspace,
+            workers,
+            as_json,
+        )
+        return
+    with display.progress() as progress:
+        report = decontaminate_stage.report_only(_context(manifest_path, workspace, workers, progress))
+    typer.echo(json.dumps(report, indent=2) if as_json else "\n".join(decontaminate_report.in_words(report)))
+
+
+@app.command()
+def release(
+    version: Annotated[
+        str | None, typer.Option("--version", help="The release's version.", show_default="the manifest's")
+    ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="Export it as well: jsonl.zst, the layout of Proof-Pile-2.")
+    ] = None,
+    manifest_path: ManifestOption = DEFAULT_MANIFEST,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write what was kept as a versioned release: shards, card, figures, report, checksums."""
+    if format_ not in (None, release_export.FORMAT):
+        raise typer.BadParameter(f"`{format_}` is not a format; known: {release_export.FORMAT}", param_hint="--format")
+
+    def run(context: Context) -> pipeline.Records:
+        made = release_stage.run(context, version)
+        if format_:
+            folder = context.workspace.release(made.config["version"])
+            release_export.export(folder, folder.with_name(f"{folder.name}-{format_}"), context.workers)
+        return {"release": made}
+
+    _run_stage("release", run, manifest_path, workspace, workers, as_json)
 
 
 @app.command()
@@ -183,18 +224,69 @@ def explain_(
 
 @app.command()
 def verify(
-    path: Annotated[Path, typer.Argument(help="The folder of a release.")],
+    target: Annotated[str, typer.Argument(metavar="RELEASE", help="A folder, hf://datasets/org/name or s3://….")],
     as_json: JsonOption = False,
 ) -> None:
     """Check a release: checksums, schema, counts, ids, splits, card."""
-    checks = release_verify.verify(path)
+    with fetched(target) as path:
+        checks = release_verify.verify(path)
     if as_json:
         typer.echo(json.dumps([check._asdict() for check in checks], indent=2))
     else:
         display.checks(checks)
     failed = [check for check in checks if not check.passed]
     if failed:
-        raise AlgstackError(f"{path}: {len(failed)} of {len(checks)} checks failed, the first: {failed[0].name}.")
+        raise AlgstackError(f"{target}: {len(failed)} of {len(checks)} checks failed, the first: {failed[0].name}.")
+
+
+@app.command()
+def diff(
+    old: Annotated[str, typer.Argument(help="A release: a folder, hf://datasets/org/name@version or s3://….")],
+    new: Annotated[str, typer.Argument(help="The release after it.")],
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a section for a changelog.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what changed between two releases: documents added, removed and why, changed; settings."""
+    with fetched(old) as before, fetched(new) as after:
+        difference = release_diff.compare(before, after)
+    if as_json:
+        typer.echo(json.dumps(difference.model_dump(mode="json"), indent=2))
+    elif markdown:
+        typer.echo(release_diff.changelog(difference), nl=False)
+    else:
+        display.difference(difference)
+
+
+@app.command()
+def report(
+    release_path: Annotated[Path, typer.Argument(metavar="RELEASE", help="The folder of a release.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the page.")] = Path("report.html"),
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+) -> None:
+    """Write a release's report.html again, with samples of what was dropped if the workspace is at hand."""
+    release_report.write(release_path, Workspace(workspace) if workspace.is_dir() else None, output)
+    typer.echo(f"Wrote {output}.")
+
+
+@app.command()
+def publish(
+    release_path: Annotated[Path, typer.Argument(metavar="RELEASE", help="The folder of a release.")],
+    target: Annotated[str, typer.Argument(help="hf://datasets/org/name[@branch], s3://bucket/prefix, or a folder.")],
+    private: Annotated[bool, typer.Option("--private", help="Make a new hub repository a private one.")] = False,
+    gated: Annotated[
+        str | None, typer.Option(help="Ask the hub's readers first: auto or manual.", show_default="not gated")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish a release; a second time sends nothing."""
+    if gated not in (None, "auto", "manual"):
+        raise typer.BadParameter(f"`{gated}`: write auto or manual.", param_hint="--gated")
+    done = publish_stage.publish(release_path, target, private=private, gated=gated, dry_run=dry_run)  # type: ignore[arg-type]
+    if as_json:
+        typer.echo(json.dumps(done._asdict(), indent=2))
+    else:
+        display.published(done)
 
 
 def _run_stage(
@@ -236,14 +328,11 @@ def main(arguments: list[str] | None = None) -> None:
 def _exit_code(arguments: list[str] | None) -> int:
     try:
         result: Any = app(arguments, standalone_mode=False)
-    except click.exceptions.Exit as exit_:
-        return exit_.exit_code
-    except click.UsageError as error:
+    except UsageError as error:
         error.show()
         return ExitCode.USAGE
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        display.error("interrupted; what was done is kept, the same command goes on from here")
-        return ExitCode.INTERRUPTED
+    except (typer.Abort, KeyboardInterrupt):
+        result = ExitCode.INTERRUPTED
     except AlgstackError as error:
         display.error(str(error))
         return ExitCode.EXPECTED
@@ -251,4 +340,6 @@ def _exit_code(arguments: list[str] | None) -> int:
         traceback.print_exc()
         display.error("this is a bug in algstack; please report it with the lines above")
         return ExitCode.BUG
+    if result == ExitCode.INTERRUPTED:
+        display.error("interrupted; what was done is kept, the same command goes on from here")
     return result if isinstance(result, int) else ExitCode.DONE

@@ -18,9 +18,14 @@ from algstack.workspace import Progress
 
 if TYPE_CHECKING:
     from algstack.pipeline import StageStatus, Summary
+    from algstack.publish.stage import Published
+    from algstack.release.diff import Difference
     from algstack.release.verify import Check
 
 MEGABYTE = 1e6
+REPOSITORIES = 20
+"""Repositories that a difference names."""
+
 COMMONEST = 3
 """Rules that a summary names; the others are counted together."""
 
@@ -172,6 +177,47 @@ def checks(rows: Sequence[Check]) -> None:
     for row in rows:
         mark = "[green]ok[/]    " if row.passed else "[bold red]FAILED[/]"
         console.print(f"{mark} {escape(row.name)}: {escape(row.detail)}", highlight=False, soft_wrap=True)
+
+
+def published(done: Published) -> None:
+    """Print what a publish sent, or would send."""
+    console = _stdout()
+    if done.dry_run:
+        for name in done.sent:
+            console.print(f"would send    {escape(name)}", highlight=False, soft_wrap=True)
+        for name in done.removed:
+            console.print(f"would remove  {escape(name)}", highlight=False, soft_wrap=True)
+    whole = done.sent_bytes + done.same_bytes
+    verb = "Would send" if done.dry_run else "Sent"
+    removed = f", {'would remove' if done.dry_run else 'removed'} {len(done.removed)}" if done.removed else ""
+    console.print(
+        f"{verb} {len(done.sent)} files, {done.sent_bytes / MEGABYTE:,.1f} of {whole / MEGABYTE:,.1f} MB, of version "
+        f"{escape(done.version)} to {escape(done.target)}; {len(done.same)} files were there already{removed}.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def difference(found: Difference) -> None:
+    """Print what changed between two releases."""
+    console = _stdout()
+    for title, changes in (("language", found.languages), ("repository", found.repositories[:REPOSITORIES])):
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        table.add_column(title)
+        for name in ("added", "removed", "changed", "same"):
+            table.add_column(name, justify="right")
+        for one in (*changes, found.total) if title == "language" else changes:
+            table.add_row(escape(one.name), *(f"{n:,}" for n in (one.added, one.removed, one.changed, one.same)))
+        console.print(table)
+        console.print()
+    if len(found.repositories) > REPOSITORIES:
+        console.print(f"… and {len(found.repositories) - REPOSITORIES:,} more repositories; --json has them all.")
+    for why, count in found.removed.items():
+        console.print(f"missing, {escape(why)}: {count:,}", highlight=False)
+    for key, old, new in found.settings:
+        console.print(f"{escape(key)}: {escape(old)} → {escape(new)}", highlight=False, soft_wrap=True)
+    moved = f"{found.moved:,} documents are in another split." if found.moved else "No document changed its split."
+    console.print(moved, highlight=False)
 
 
 def _stdout() -> Console:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import islice
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import active_children, connection, get_context, parent_process
 from typing import TypeVar
 
 from algstack.errors import AlgstackError
@@ -40,14 +42,13 @@ def run(function: Callable[[Task], Result], tasks: Iterable[Task], workers: int)
         for task in tasks:
             yield function(task)
         return
-    yield from _run_in_processes(function, tasks, min(workers, len(tasks)))
+    yield from _run_in_processes(function, tasks, workers)
 
 
-def _run_in_processes(function: Callable[[Task], Result], tasks: list[Task], workers: int) -> Iterator[Result]:
+def _run_in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[Result]:
     waiting = iter(tasks)
     running: set[Future[Result]] = set()
-    # Spawned, not forked: Polars' and Arrow's threads do not survive a fork.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker)
+    pool = _pool(workers)
     try:
         with _single_threaded_children():
             running = {pool.submit(function, task) for task in islice(waiting, IN_FLIGHT * workers)}
@@ -58,12 +59,29 @@ def _run_in_processes(function: Callable[[Task], Result], tasks: list[Task], wor
                 running.update(pool.submit(function, task) for task in islice(waiting, 1))
                 yield result
     except BrokenProcessPool as error:
+        _pool.cache_clear()
         raise AlgstackError(
             "A worker process died, most often for want of memory. Run again with fewer --workers: "
             "what was done is kept."
         ) from error
+    except KeyboardInterrupt:
+        # Whatever they write has a temporary name, so they need not end what they are at.
+        for worker in active_children():
+            worker.terminate()
+        raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        for future in running:
+            future.cancel()
+        wait(running)
+
+
+@lru_cache(maxsize=1)
+def _pool(workers: int) -> ProcessPoolExecutor:
+    """The worker processes; kept from one call to the next, since a start costs a second or two.
+
+    Spawned, not forked: Polars' and Arrow's threads do not survive a fork.
+    """
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker)
 
 
 @contextmanager
@@ -81,6 +99,7 @@ def _single_threaded_children() -> Iterator[None]:
 
 def _start_worker() -> None:
     """End this worker when its parent ends, even by `kill -9`: an orphan would go on writing."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     parent = parent_process()
     assert parent is not None
 

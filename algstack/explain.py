@@ -61,6 +61,8 @@ def in_words(story: Story) -> Iterator[str]:
 
 
 def _verdict(decision: dict[str, Any]) -> str:
+    if decision["keep"] and decision["stage"] == "crawl":
+        return f"became a document, {decision['lang'] or 'no language'} by its name"
     if decision["keep"]:
         lang = f" as {decision['lang']}" if decision["lang"] else ""
         changed = ", with a new text" if decision["text"] is not None else ""

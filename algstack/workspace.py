@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from polars.io.plugins import register_io_source
 
 from algstack import dataset, documents
 from algstack.dataset import Part, StageFolder, StageRecord
@@ -171,6 +172,28 @@ def kept_documents(workspace: Workspace, after: str, sources: Sequence[str] | No
     return [_kept_part(part, tables) for part in workspace.document_parts(sources)]
 
 
+def scan_kept(workspace: Workspace, after: str) -> pl.LazyFrame:
+    """Return the kept documents as a lazy frame that reads one row group at a time, and only the columns asked for."""
+    parts = kept_documents(workspace, after)
+    schema = as_frame(documents.DOCUMENTS.empty_table()).schema
+
+    def read(
+        columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, batch_size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        needed = {*(columns or schema), *(predicate.meta.root_names() if predicate is not None else ()), "id"}
+        for part in parts:
+            for frame in part.frames([name for name in schema if name in needed]):
+                chosen = frame if predicate is None else frame.filter(predicate)
+                chosen = chosen.select(columns or list(schema))
+                if rows is not None:
+                    chosen, rows = chosen.head(rows), rows - min(rows, chosen.height)
+                yield chosen
+                if rows == 0:
+                    return
+
+    return register_io_source(read, schema=schema)
+
+
 def _decisions_by_name(workspace: Workspace, stage: str) -> dict[str, list[tuple[Path, Part]]]:
     table: dict[str, list[tuple[Path, Part]]] = {}
     for folder, record in workspace.stage_records(stage).items():
@@ -231,4 +254,5 @@ __all__ = [
     "Workspace",
     "decisions_name",
     "kept_documents",
+    "scan_kept",
 ]

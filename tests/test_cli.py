@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -125,6 +126,46 @@ def test_nothing_kept_is_an_error_that_says_why(tmp_path: Path) -> None:
     done = algstack(tmp_path, "build")
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) <= 6
+
+
+def test_a_full_disk_is_an_error_that_says_what_to_do_and_loses_nothing(project: Path) -> None:
+    """A file system of one megabyte, which needs the right to mount one."""
+    disk = project / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("this process may not mount a file system")
+    try:
+        noise = random.Random(1)
+        for number in range(40):
+            words = " ".join(f"x{noise.getrandbits(64)}" for _ in range(5000))
+            (project / f"in/{number}.lean").write_text(LEAN.format(f"t{number}") + words)
+        done = algstack(project, "build", "-w", "disk/work")
+        assert done.returncode == 1, done.stderr
+        assert "no room left on the disk. Free some" in done.stderr
+        assert len(done.stderr.split("error: ")[1].strip().splitlines()) <= 2
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    assert algstack(project, "build").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"7z\xbc\xaf\x27\x1c" + bytes(100), b'<posts>\n<row Id="1" Post'], ids=["empty", "cut", "xml"]
+)
+def test_a_broken_dump_keeps_what_was_done_before(project: Path, content: bytes) -> None:
+    name = "d.xml" if content.startswith(b"<") else "d.7z"
+    (project / name).write_bytes(content)
+    more = f'[[sources]]\nname = "dump"\nkind = "stackexchange"\npath = "{name}"\nsite = "math.stackexchange.com"\n'
+    (project / "algstack.toml").write_text(MANIFEST + more)
+    done = algstack(project, "build")
+    assert done.returncode in (0, 1), done.stderr
+    assert (project / "work/crawl/src/stage.json").exists()
+    if done.returncode:
+        assert name in done.stderr
+        assert len(done.stderr.split("error: ")[1].strip().splitlines()) <= 2
+    else:
+        dropped = json.loads((project / "work/crawl/dump/stage.json").read_text())["counts"]["dropped"]
+        assert sum(dropped.values()) >= 1
 
 
 def test_ctrl_c_is_130_and_says_that_nothing_is_lost(project: Path) -> None:

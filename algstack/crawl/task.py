@@ -20,11 +20,13 @@ class CrawlTask(NamedTuple):
 
     `inputs` are JSON values that change when the source does; `read` yields batches of the schemas DOCUMENTS and
     DECISIONS (drops only) and must be picklable. Tasks of a source are named by `key` and stay in their order.
+    Tasks that share a `prepare` stand together: it is called once before the first of them, unless all are done.
     """
 
     key: str
     inputs: Any
     read: Callable[[FileReader], Iterator[pa.RecordBatch]]
+    prepare: Callable[[FileReader], None] | None = None
 
 
 def paths_of(pattern: Path, source: str) -> list[Path]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from algstack.dataset import Counts, Part, StageFolder, StageRecord, TaskRecord, part_writer, run_tasks
-from algstack.dedup import keepers, oracle
-from algstack.dedup.keepers import REASONS
+from algstack.dedup import oracle
+from algstack.dedup.keepers import DROPS, REASONS
 from algstack.documents import DECISIONS
 from algstack.manifest import select
 from algstack.workspace import Context, KeptDocuments, as_frame, decisions_name, kept_documents
@@ -48,7 +48,7 @@ def run(context: Context) -> StageRecord:
 def _find(parts: Sequence[KeptDocuments], threshold: float) -> pl.DataFrame:
     frames = [frame for part in parts for frame in part.frames(COLUMNS)]
     if not frames:
-        return as_frame(keepers.DROPS.empty_table())
+        return as_frame(DROPS.empty_table())
     return as_frame(oracle.deduplicate(pl.concat(frames), threshold))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from algstack import toml
+from algstack.documents import clip
 from algstack.filter import patterns, predicates, rules, scan, transforms
 from algstack.filter.language import Language, Rule, RuleSet
 from algstack.filter.syntax import Syntax
@@ -42,12 +43,14 @@ def _rule_problems(rule: Rule, syntax: Syntax) -> Iterator[tuple[str, str]]:
             if cause := _refused(pattern):
                 yield rule.condition, cause
                 return
-    dropped = apply(rule, (*rule.hits, *rule.misses), syntax)
-    for number, (example, is_dropped) in enumerate(zip((*rule.hits, *rule.misses), dropped, strict=True)):
-        if number < len(rule.hits) and not is_dropped:
-            yield "hits", f"rule `{rule.id}` does not drop its hit {example!r}"
-        elif number >= len(rule.hits) and is_dropped:
-            yield "misses", f"rule `{rule.id}` drops its miss {example!r}"
+    hits, misses = rule.examples
+    dropped = apply(rule, hits + misses, syntax)
+    for example, is_dropped in zip(hits, dropped, strict=False):
+        if not is_dropped:
+            yield "hits", f"rule `{rule.id}` does not drop its hit {clip(repr(example))}"
+    for example, is_dropped in zip(misses, dropped[len(hits) :], strict=True):
+        if is_dropped:
+            yield "misses", f"rule `{rule.id}` drops its miss {clip(repr(example))}"
 
 
 def _refused(pattern: str) -> str | None:
@@ -59,7 +62,7 @@ def _refused(pattern: str) -> str | None:
 
 
 def apply(rule: Rule, examples: Sequence[str], syntax: Syntax) -> list[bool]:
-    """Say of each example whether the rule drops it. An example of a path or repository rule is a path or repository."""
+    """Say of each example whether the rule drops it; for a path or repository rule it is a path or repository."""
     subjects = pl.Series("text", list(examples), pl.String)
     frame = pl.DataFrame(
         {
@@ -68,6 +71,7 @@ def apply(rule: Rule, examples: Sequence[str], syntax: Syntax) -> list[bool]:
             "path": subjects,
             "repo": subjects,
             "code": scan.code(subjects, syntax) if rule.where == "code" else subjects,
+            "head": subjects.to_frame().select(scan.head(pl.col("text"))).to_series(),
             "bytes": subjects.str.len_bytes(),
         }
     ).hstack(scan.densities(subjects))

@@ -24,7 +24,7 @@ NOT_FILTERS = frozenset({LOOKALIKES, RULE_SETS, "llemma"})
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)]
 Extension = Annotated[str, Field(pattern=r"^\.[^/\s]+$")]
 Words = Annotated[tuple[str, ...], Field(min_length=1)]
-Where = Literal["text", "code", "original"]
+Where = Literal["text", "code", "head", "original"]
 
 CONDITIONS = (
     "require_any",
@@ -47,6 +47,16 @@ class Limits(toml.Config):
     max_digits: float | None = Field(default=None, ge=0, le=1)  # ASCII digits / non-whitespace characters
 
 
+class Repeated(toml.Config):
+    """An example that is too long to write out."""
+
+    text: str
+    times: int = Field(gt=0, le=1_000_000)
+
+
+Examples = Annotated[tuple[str | Repeated, ...], Field(min_length=1)]
+
+
 class Rule(toml.Config):
     """One reason to drop a document: exactly one condition."""
 
@@ -63,8 +73,8 @@ class Rule(toml.Config):
     predicate: str | None = None
     where: Where = "text"
     ignore_case: bool = False
-    hits: tuple[str, ...] = Field(min_length=1)
-    misses: tuple[str, ...] = Field(min_length=1)
+    hits: Examples
+    misses: Examples
 
     @model_validator(mode="after")
     def _one_condition(self) -> Self:
@@ -79,12 +89,21 @@ class Rule(toml.Config):
         """The name of the rule's one condition."""
         return next(name for name in CONDITIONS if getattr(self, name) is not None)
 
+    @property
+    def examples(self) -> tuple[list[str], list[str]]:
+        """Hits and misses as texts."""
+        hits, misses = (
+            [example if isinstance(example, str) else example.text * example.times for example in examples]
+            for examples in (self.hits, self.misses)
+        )
+        return hits, misses
+
 
 class Sign(toml.Config):
     """A pattern that speaks for a language where several share an extension."""
 
     match: str
-    points: int = Field(default=1, ge=-10, le=10)
+    points: int = Field(default=1, ge=-20, le=20)
     where: Literal["text", "code"] = "code"
 
 
@@ -161,6 +180,11 @@ class Languages(Mapping[str, Language]):
             extension: sorted(names, key=lambda name: (extension not in self[name].default_for, name))
             for extension, names in sorted(table.items())
         }
+
+    @property
+    def linguist(self) -> dict[str, tuple[str, ...]]:
+        """Each wanted language's names on GitHub."""
+        return {name: language.linguist for name, language in self.items()}
 
     @cached_property
     def rivals(self) -> dict[str, tuple[str, ...]]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from algstack.filter import natural
+
 
 @dataclass(frozen=True)
 class Predicate:
@@ -32,10 +34,19 @@ def _is_large_julia(column: str) -> pl.Expr:
     return (pl.col("bytes") >= JULIA_LARGE) & (few_tests | (digits > 0.5))
 
 
+def _language(column: str) -> pl.Expr:
+    return pl.col(column).map_batches(natural.identify, return_dtype=pl.String)
+
+
 PREDICATES = {
     "large-without-tests": Predicate(
         f"At least {JULIA_LARGE:,} bytes, and fewer than {JULIA_TESTS:g} `@test` a line or more than half digits.",
         _is_large_julia,
         lambda column: pl.format("{} bytes, {} @test a line", "bytes", _julia_tests(column).round(3)),
+    ),
+    "not-english": Predicate(
+        "langid.py identifies another natural language than English.",
+        lambda column: _language(column) != "en",
+        lambda column: pl.format("identified as `{}`", _language(column)),
     ),
 }

@@ -1,7 +1,8 @@
 """Rules to Polars expressions: each says of a whole batch which documents it drops, in native code.
 
-A batch is a frame with the columns that the rules look at: `original` (text as crawled), `text` (after the
-transforms), `code` (text without comments and strings), `path`, `repo`, and the numbers `bytes`, `digits`, `characters`.
+A batch is a frame with the columns that the rules look at: `original` (text as crawled), `text` (after the transforms),
+`code` (text without comments and strings), `head` (its beginning), `path`, `repo`, and the numbers `bytes`, `digits`,
+`characters`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ Evidence = Callable[[pl.DataFrame], pl.Series]
 
 @dataclass(frozen=True)
 class Check:
-    """A rule made ready: `dropped` is a Boolean expression, never null; `evidence` says what was seen in dropped rows."""
+    """A rule made ready: `dropped` is a Boolean expression, never null; `evidence` says what dropped rows show."""
 
     rule: str
     reason: str
@@ -65,7 +66,8 @@ def check(rule: Rule) -> Check:
     column, pattern = _target(rule)
     found = pl.col(column).str.contains(pattern)
     if rule.condition.startswith("require"):
-        return Check(rule.id, rule.reason, column, (~found).fill_null(False), _said(pl.lit(_wanted(rule))))
+        said = pl.lit(_wanted(rule)) if rule.condition == "require_any" else pl.lit("not found")
+        return Check(rule.id, rule.reason, column, (~found).fill_null(False), _said(said))
     return Check(rule.id, rule.reason, column, found.fill_null(False), lambda rows: _context(rows[column], pattern))
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from algstack.filter import notebook
+
 Transformed = tuple[pl.Series, pl.Series]
 """The new texts (unchanged where nothing was to do), and why a text could not be transformed (null where it could)."""
 
@@ -44,6 +46,22 @@ def _no_failures(texts: pl.Series) -> pl.Series:
     return pl.Series("failed", [None] * len(texts), pl.String)
 
 
+def notebooks(texts: pl.Series) -> Transformed:
+    """Convert notebooks to Markdown."""
+    return notebook.converted(texts, notebook.to_markdown)
+
+
+def published_notebooks(texts: pl.Series) -> Transformed:
+    """Convert notebooks to Markdown as AlgebraicStack did."""
+    return notebook.converted(texts, notebook.to_markdown_as_published)
+
+
+_BROKEN = "It cannot be read as a notebook."
+
 TRANSFORMS = {
-    "line-ends": Transform("Line ends become `\\n`, a byte order mark goes.", line_ends, "unreadable", "never"),
+    "line-ends": Transform("Line ends become `\\n`, a byte order mark goes.", line_ends, "", ""),
+    "notebook": Transform("A notebook becomes Markdown.", notebooks, "unreadable", _BROKEN),
+    "notebook-as-published": Transform(
+        "A notebook becomes Markdown as in AlgebraicStack.", published_notebooks, "unconvertible", _BROKEN
+    ),
 }

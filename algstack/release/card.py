@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from string import Template
 from typing import Any
@@ -12,14 +13,18 @@ import pyarrow as pa
 import yaml
 
 from algstack import documents
-from algstack.dataset import Counts, Record
 from algstack.errors import AlgstackError
+from algstack.release import figures
+from algstack.release.facts import Facts, dropped_by, waterfall
 from algstack.release.statistics import Group, SplitStatistics, Statistics
+from algstack.release.svg import LIGHT, WIDTH
 
 DEFAULT_CONFIG = "default"
 """The hub's configuration that holds all languages."""
 
 MB = 10**6
+
+_BLANK_LINES = re.compile(r"\n{3,}")
 
 SIZE_CATEGORIES = (
     (10**3, "n<1K"),
@@ -34,22 +39,7 @@ SIZE_CATEGORIES = (
 """The hub's names of sizes, by the documents that are fewer."""
 
 
-class CardFacts(Record):
-    """What the card says besides the statistics. `upstream` are the counts of each stage's folder."""
-
-    name: str
-    title: str | None
-    description: str | None
-    version: str
-    date: str | None
-    contact: str | None
-    tokenizer: str
-    tool: str
-    dedup_threshold: float
-    upstream: dict[str, Counts]
-
-
-def render(facts: CardFacts, statistics: Statistics, template: str | None = None) -> str:
+def render(facts: Facts, statistics: Statistics, template: str | None = None) -> str:
     """Return the whole README.md.
 
     Args:
@@ -62,7 +52,7 @@ def render(facts: CardFacts, statistics: Statistics, template: str | None = None
     """
     body = files("algstack.release").joinpath("card.md").read_text(encoding="utf-8") if template is None else template
     try:
-        text = Template(body).substitute(fields(facts, statistics))
+        text = _BLANK_LINES.sub("\n\n", Template(body).substitute(fields(facts, statistics)))
     except KeyError as error:
         known = ", ".join(sorted(fields(facts, statistics)))
         raise AlgstackError(
@@ -73,12 +63,12 @@ def render(facts: CardFacts, statistics: Statistics, template: str | None = None
     return f"---\n{front_matter(facts, statistics)}---\n\n{text}"
 
 
-def front_matter(facts: CardFacts, statistics: Statistics) -> str:
+def front_matter(facts: Facts, statistics: Statistics) -> str:
     """Return the YAML that the hub reads, without its `---` lines."""
     return yaml.safe_dump(card_data(facts, statistics), sort_keys=False, allow_unicode=True, width=1000)
 
 
-def card_data(facts: CardFacts, statistics: Statistics) -> dict[str, Any]:
+def card_data(facts: Facts, statistics: Statistics) -> dict[str, Any]:
     """Return the front matter as plain values; keys are those of the hub's dataset cards."""
     configs = [(DEFAULT_CONFIG, list(statistics.splits))]
     languages = sorted({split.lang for split in statistics.splits})
@@ -140,13 +130,13 @@ def _dtype(arrow: pa.DataType) -> str:
     return str(arrow)
 
 
-def fields(facts: CardFacts, statistics: Statistics) -> dict[str, str]:
+def fields(facts: Facts, statistics: Statistics) -> dict[str, str]:
     """Return what a template can ask for."""
     total = statistics.total
     first = max(statistics.splits, key=lambda split: split.documents, default=None)
     return {
         "title": facts.title or facts.name,
-        "key": re.sub(r"[^A-Za-z0-9]+", "-", facts.name).lower(),
+        "citation": citation(facts, statistics),
         "description": (facts.description or "").strip(),
         "version": facts.version,
         "dated": f" of {facts.date}" if facts.date else "",
@@ -161,6 +151,7 @@ def fields(facts: CardFacts, statistics: Statistics) -> dict[str, str]:
         "example_lang": first.lang if first else DEFAULT_CONFIG,
         "example_split": first.split if first else "train",
         "contact": f"write to {facts.contact}" if facts.contact else "tell whoever published this dataset",
+        **_pictures(facts, statistics),
         "language_table": language_table(facts, statistics),
         "split_table": split_table(statistics),
         "column_table": _table(
@@ -170,22 +161,51 @@ def fields(facts: CardFacts, statistics: Statistics) -> dict[str, str]:
         "source_table": _group_table("Source", statistics.sources),
         "license_table": _group_table("Licence", statistics.licenses),
         "waterfall_table": waterfall_table(facts, statistics),
-        "rule_table": rule_table(facts),
-        "deduplication": _deduplication(facts),
-        "decontamination": _decontamination(facts),
+        "rule_table": rule_table(facts, statistics),
+        "deduplication": _deduplication(facts, statistics),
+        "decontamination": _decontamination(facts, statistics),
     }
 
 
-def language_table(facts: CardFacts, statistics: Statistics) -> str:
-    """Markdown table, one line per language and one for all."""
+def _pictures(facts: Facts, statistics: Statistics) -> dict[str, str]:
+    """Return each figure's place in the text; empty where there is nothing to draw."""
+    drawn = {chart.name: chart.title for chart in figures.charts(facts, statistics, LIGHT)}
+    return {f"figure_{name}": _picture(name, drawn[name]) if name in drawn else "" for name in figures.NAMES}
+
+
+def _picture(name: str, title: str) -> str:
+    """A figure that follows the reader's light or dark page."""
+    place = f"{figures.FOLDER}/{name}"
+    return (
+        f'<picture><source media="(prefers-color-scheme: dark)" srcset="{place}-dark.png">'
+        f'<img src="{place}-light.png" alt="{title}" width="{WIDTH}"></picture>'
+    )
+
+
+def citation(facts: Facts, statistics: Statistics) -> str:
+    """Return a BibTeX entry."""
+    key = re.sub(r"[^A-Za-z0-9]+", "-", facts.name).lower()
+    return (
+        f"@misc{{{key},\n  title = {{{facts.title or facts.name}, version {facts.version}}},\n"
+        f"  note  = {{{statistics.total.documents:,} documents, made by {facts.tool}}}\n}}"
+    )
+
+
+def language_table(facts: Facts, statistics: Statistics) -> str:
+    """Markdown table of language_table_rows."""
+    rows = [[_cell(cell) for cell in row] for row in language_table_rows(facts, statistics)]
+    return _table(["Language", "Documents", "MB", "Tokens", "Repositories", "Kept"], rows, right=5)
+
+
+def language_table_rows(facts: Facts, statistics: Statistics) -> list[list[str]]:
+    """Return name, documents, MB, tokens, repositories and share kept of each language; the last row is for all."""
     rows = []
     for group in (*statistics.languages, statistics.total):
-        reached = facts.upstream.get(f"filter/{group.value}", Counts()).documents
-        if group is statistics.total:
-            reached = stage_counts(facts.upstream, "filter").documents
-        kept = f"{100 * group.documents / reached:.1f} %" if reached else "–"
-        rows.append([_cell(group.value), *_group_cells(group), kept])
-    return _table(["Language", "Documents", "MB", "Tokens", "Repositories", "Kept"], rows, right=5)
+        lang = None if group is statistics.total else group.value
+        dropped = sum(dropped_by(statistics, stage, lang) for stage in (*facts.stages, "release"))
+        kept = f"{100 * group.documents / (group.documents + dropped):.1f} %" if group.documents else "–"
+        rows.append([group.value, *_group_cells(group), kept])
+    return rows
 
 
 def split_table(statistics: Statistics) -> str:
@@ -205,29 +225,7 @@ def split_table(statistics: Statistics) -> str:
     return _table(["Split", "Documents", "MB", "Tokens", "Shards"], rows, right=4)
 
 
-def stage_counts(upstream: Mapping[str, Counts], stage: str) -> Counts:
-    """Counts of a stage over all its folders."""
-    return sum((counts for folder, counts in upstream.items() if folder.split("/")[0] == stage), Counts())
-
-
-def waterfall(facts: CardFacts, statistics: Statistics) -> list[tuple[str, int, int, int]]:
-    """Return (stage, documents in, dropped, documents out) for each stage; the last line is the release."""
-    rows = []
-    reached = 0
-    for stage in ("crawl", "filter", "dedup", "decontaminate"):
-        counts = stage_counts(facts.upstream, stage)
-        if not counts.documents:
-            continue
-        undecided = reached - counts.documents if stage != "crawl" else 0
-        if undecided > 0:
-            rows.append(("no filter for the language", reached, undecided, counts.documents))
-        rows.append((stage, counts.documents, counts.documents - counts.kept, counts.kept))
-        reached = counts.kept
-    rows.append(("release", reached, reached - statistics.total.documents, statistics.total.documents))
-    return rows
-
-
-def waterfall_table(facts: CardFacts, statistics: Statistics) -> str:
+def waterfall_table(facts: Facts, statistics: Statistics) -> str:
     """Markdown table of how many documents each stage dropped."""
     rows = [
         [_cell(stage), f"{before:,}", f"{dropped:,}", f"{after:,}"]
@@ -236,34 +234,42 @@ def waterfall_table(facts: CardFacts, statistics: Statistics) -> str:
     return _table(["Stage", "Documents in", "Dropped", "Documents out"], rows, right=3)
 
 
-def rule_table(facts: CardFacts) -> str:
-    """Markdown table of the drops per stage and rule, the commonest first."""
-    rows = []
-    for stage in ("crawl", "filter", "dedup", "decontaminate"):
-        dropped = stage_counts(facts.upstream, stage).dropped
-        for rule, count in sorted(dropped.items(), key=lambda item: (-item[1], item[0])):
-            rows.append([stage, f"`{_cell(rule)}`", f"{count:,}"])
-    return _table(["Stage", "Rule", "Dropped"], rows, right=1) if rows else "Nothing was dropped."
+def rule_table(facts: Facts, statistics: Statistics) -> str:
+    """Markdown table of rule_table_rows."""
+    rows = rule_table_rows(facts, statistics)
+    cells = [[stage, f"`{_cell(rule)}`", _cell(reason), count] for stage, rule, reason, count in rows]
+    return _table(["Stage", "Rule", "Reason", "Dropped"], cells, right=1) if rows else "Nothing was dropped."
 
 
-def _deduplication(facts: CardFacts) -> str:
-    counts = stage_counts(facts.upstream, "dedup")
-    if not counts.documents:
+def rule_table_rows(facts: Facts, statistics: Statistics) -> list[list[str]]:
+    """Return stage, rule, reason and number of the drops, by stage, the commonest first."""
+    counts: Counter[tuple[int, str, str, str]] = Counter()
+    order = ["crawl", *facts.stages, "release"]
+    for drops in statistics.dropped:
+        counts[order.index(drops.stage), drops.stage, drops.rule, drops.reason] += drops.documents
+    return [
+        [stage, rule, reason, f"{count:,}"]
+        for (_, stage, rule, reason), count in sorted(counts.items(), key=lambda item: (item[0][0], -item[1], item[0]))
+    ]
+
+
+def _deduplication(facts: Facts, statistics: Statistics) -> str:
+    if "dedup" not in facts.stages:
         return "This release was not deduplicated."
     return (
         "Exact duplicates first (line ends made equal), then near-duplicates: a document was dropped where a kept "
         f"document has at least {facts.dedup_threshold:g} of its 5-token shingles in common with it (exact Jaccard "
         "similarity, candidates by MinHash). A shingle's token is a run of letters, digits, `_` or characters beyond "
-        f"ASCII. {counts.documents - counts.kept:,} of {counts.documents:,} documents were dropped."
+        f"ASCII. {dropped_by(statistics, 'dedup'):,} documents were dropped; `dropped/` names the keeper and the "
+        "similarity of each."
     )
 
 
-def _decontamination(facts: CardFacts) -> str:
-    counts = stage_counts(facts.upstream, "decontaminate")
-    if not counts.documents:
+def _decontamination(facts: Facts, statistics: Statistics) -> str:
+    if "decontaminate" not in facts.stages:
         return "This release was **not** compared with benchmarks. Do so before you evaluate on one."
-    dropped = counts.documents - counts.kept
-    return f"{dropped:,} of {counts.documents:,} documents were dropped for what they share with benchmarks."
+    dropped = dropped_by(statistics, "decontaminate")
+    return f"{dropped:,} documents were dropped for what they share with benchmarks."
 
 
 def license_text(statistics: Statistics) -> str:

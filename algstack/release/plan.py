@@ -17,6 +17,8 @@ import pyarrow.parquet as pq
 
 from algstack.dataset import StageRecord
 from algstack.errors import DatasetError
+from algstack.release.dropped import PLACE
+from algstack.release.runs import DROPPED_BYTES
 from algstack.workspace import as_frame
 
 ROW_GROUP_BYTES = 32 * 2**20
@@ -28,14 +30,13 @@ OPENS_GROUP = 64
 
 @dataclass(frozen=True)
 class Shard:
-    """One file of the release. Picklable.
+    """One file of the release. Picklable. `place` is its folder and the beginning of its name.
 
     `rows` are the rows of each row group and `starts` the first id of each; `end` is the first id after the shard.
     `runs` are the sorted runs that hold its documents, with the row groups to read and the run's sha256.
     """
 
-    lang: str
-    split: str
+    place: str
     number: int
     of: int
     starts: tuple[str, ...]
@@ -46,12 +47,12 @@ class Shard:
     @property
     def name(self) -> str:
         """Path inside the release."""
-        return f"data/{self.lang}/{self.split}-{self.number:05d}-of-{self.of:05d}.parquet"
+        return f"{self.place}-{self.number:05d}-of-{self.of:05d}.parquet"
 
     @property
     def task(self) -> str:
         """Name of the task that writes it."""
-        return f"{self.lang}-{self.split}-{self.number:05d}-of-{self.of:05d}"
+        return f"{self.place.replace('/', '-')}-{self.number:05d}-of-{self.of:05d}"
 
     @property
     def inputs(self) -> list[object]:
@@ -87,33 +88,35 @@ def plan(runs: StageRecord, folder: Path, shard_bytes: int) -> list[Shard]:
     shards: list[Shard] = []
     seen: list[np.ndarray] = []
     places = _places(runs)
-    for (lang, split), groups in sorted(places.items()):
-        rows = _rows(folder, groups)
-        _refuse_neighbours_with_one_id(rows["id"])
-        seen.append(rows["id"].hash(0).to_numpy())
-        shards += _shards_of(lang, split, rows, groups, shard_bytes)
+    for place, groups in sorted(places.items()):
+        rows = _rows(folder, place, groups)
+        if place != PLACE:  # what two sources refuse may have one name
+            _refuse_neighbours_with_one_id(rows["id"])
+            seen.append(rows["id"].hash(0).to_numpy())
+        shards += _shards_of(place, rows, groups, shard_bytes)
     _refuse_one_id_in_two_places(seen, places, folder)
     return shards
 
 
-def _places(runs: StageRecord) -> dict[tuple[str, str], list[_Group]]:
-    places: dict[tuple[str, str], list[_Group]] = {}
+def _places(runs: StageRecord) -> dict[str, list[_Group]]:
+    places: dict[str, list[_Group]] = {}
     for task in runs.tasks:
         sha256 = {part.name: part.sha256 for part in task.parts}
         for run, groups in task.note["groups"].items():
-            for number, (lang, split, _) in enumerate(groups):
-                places.setdefault((lang, split), []).append(_Group(run, sha256[run], number))
+            for number, (place, _) in enumerate(groups):
+                places.setdefault(place, []).append(_Group(run, sha256[run], number))
     return places
 
 
-def _rows(folder: Path, groups: Sequence[_Group]) -> pl.DataFrame:
+def _rows(folder: Path, place: str, groups: Sequence[_Group]) -> pl.DataFrame:
     """Return `id`, `size` and `group` (index into `groups`) of the documents of one place, sorted by id."""
     frames = []
     for run, numbers in _by_run(groups):
         file = pq.ParquetFile(folder / run)
         for index, number in numbers:
             frame = as_frame(file.read_row_group(number, columns=["id", "size"], use_threads=False))
-            frames.append(frame.with_columns(pl.lit(index, pl.Int32).alias("group")))
+            size = pl.lit(DROPPED_BYTES, pl.Int64) if place == PLACE else pl.col("size")
+            frames.append(frame.with_columns(size.alias("size"), pl.lit(index, pl.Int32).alias("group")))
     return pl.concat(frames).sort("id", "group")
 
 
@@ -124,9 +127,7 @@ def _by_run(groups: Sequence[_Group]) -> Iterator[tuple[str, list[tuple[int, int
     yield from table.items()
 
 
-def _shards_of(
-    lang: str, split: str, rows: pl.DataFrame, groups: Sequence[_Group], shard_bytes: int
-) -> Iterator[Shard]:
+def _shards_of(place: str, rows: pl.DataFrame, groups: Sequence[_Group], shard_bytes: int) -> Iterator[Shard]:
     ids = rows["id"].to_list()
     starts = cut_row_groups(ids, rows["size"].to_list(), min(ROW_GROUP_BYTES, shard_bytes))
     total = np.concatenate([[0], rows["size"].cum_sum().to_numpy()])
@@ -136,8 +137,7 @@ def _shards_of(
         begin, end = starts[first], ends[last - 1]
         used = rows["group"].slice(begin, end - begin).unique().sort().to_list()
         yield Shard(
-            lang=lang,
-            split=split,
+            place=place,
             number=number,
             of=len(shards),
             starts=tuple(ids[start] for start in starts[first:last]),
@@ -164,7 +164,7 @@ def cut_row_groups(ids: Sequence[str], sizes: Sequence[int], target: int) -> lis
     starts, held = [0], 0
     for row, (name, size) in enumerate(zip(ids, sizes, strict=True)):
         full = held >= target * 3 // 2 or (held >= target * 3 // 4 and zlib.crc32(name.encode()) % OPENS_GROUP == 0)
-        if full and row > starts[-1]:
+        if full and row > starts[-1] and name != ids[row - 1]:
             starts.append(row)
             held = 0
         held += size
@@ -195,9 +195,7 @@ def _refuse_neighbours_with_one_id(ids: pl.Series) -> None:
         raise _twice(twice[0])
 
 
-def _refuse_one_id_in_two_places(
-    hashes: list[np.ndarray], places: dict[tuple[str, str], list[_Group]], folder: Path
-) -> None:
+def _refuse_one_id_in_two_places(hashes: list[np.ndarray], places: dict[str, list[_Group]], folder: Path) -> None:
     """Compare 64-bit hashes first (8 bytes a document); equal ones are looked at in full."""
     if len(hashes) < 2:
         return
@@ -206,7 +204,7 @@ def _refuse_one_id_in_two_places(
     if not equal.size:
         return
     wanted = pl.Series(equal).implode()
-    found = [_rows(folder, groups)["id"] for groups in places.values()]
+    found = [_rows(folder, place, groups)["id"] for place, groups in places.items() if place != PLACE]
     ids = pl.concat([ids.filter(ids.hash(0).is_in(wanted)) for ids in found])
     twice = ids.filter(ids.is_duplicated())
     if twice.len():

@@ -1,7 +1,8 @@
-"""First half of a release: kept documents with tokens and split, in sorted runs.
+"""First half of a release: what is kept, with tokens and split, and what is dropped, in sorted runs.
 
-A run is a Parquet file sorted by (lang, split, id) whose row groups hold one language and split each, so that a shard
-is made by merging the row groups that it needs. Runs live in the folder of the unfinished release only.
+A run is a Parquet file sorted by (place, id) whose row groups hold one place each, so that a shard is made by merging
+the row groups that it needs. A place is where shards lie, such as `data/lean/train`. Runs live in the folder of the
+unfinished release only.
 """
 
 from __future__ import annotations
@@ -18,10 +19,9 @@ from algstack import documents
 from algstack.dataset import Counts, Part, TaskRecord, sha256_file, written_atomically
 from algstack.errors import DatasetError
 from algstack.release import tokens
+from algstack.release.dropped import DROPPED, PLACE, Decided, dropped_rows
 from algstack.release.splits import Shares, assign
 from algstack.workspace import KeptDocuments
-
-SCHEMA = documents.RELEASE.append(pa.field("split", pa.string(), nullable=False))
 
 RUN_BYTES = 128 * 2**20
 """Text that is sorted in memory at once."""
@@ -29,12 +29,18 @@ RUN_BYTES = 128 * 2**20
 GROUP_BYTES = 2**20
 """Text in a row group of a run: what a merge holds of each run at a time."""
 
+DROPPED_BYTES = 512
+"""What a dropped row counts for, in place of a text."""
+
+Groups = dict[str, list[tuple[str, int]]]
+"""(place, rows) of each row group of each run."""
+
 
 @dataclass(frozen=True)
 class RunTask:
-    """One document part to be turned into runs. Picklable."""
+    """One task of the crawl to be turned into runs. Picklable."""
 
-    kept: KeptDocuments
+    part: Decided
     fingerprint: str
     folder: Path
     shares: Shares
@@ -42,40 +48,52 @@ class RunTask:
     tokenizer_folder: Path
 
 
+def schema_of(place: str) -> pa.Schema:
+    """Return the schema of what lies in a place."""
+    return DROPPED if place == PLACE else documents.RELEASE
+
+
 def write_runs(task: RunTask) -> TaskRecord:
-    """Write the runs of one document part; the note holds (lang, split, rows) of each row group of each run."""
+    """Write the runs of one task of the crawl; the note holds (place, rows) of each row group of each run."""
     parts: list[Part] = []
-    groups: dict[str, list[tuple[str, str, int]]] = {}
+    groups: Groups = {}
     counts = Counts()
-    for number, frame in enumerate(_sorted_runs(task)):
-        name = f"run-{task.kept.key}-{number:05d}.parquet"
-        part, groups[name] = _write_run(task.folder, name, frame)
-        parts.append(part)
+    for number, frame in enumerate(_kept_runs(task)):
+        _write_run(task.folder, f"kept-{task.part.key}-{number:05d}.parquet", frame, parts, groups)
         size = int(frame["size"].sum())
         counts += Counts(documents=frame.height, kept=frame.height, bytes=size, bytes_kept=size)
+    dropped = dropped_rows(task.part)
+    if dropped.height:
+        frame = dropped.with_columns(place=pl.lit(PLACE))
+        _write_run(task.folder, f"dropped-{task.part.key}.parquet", frame, parts, groups)
     return TaskRecord(
-        task=task.kept.key,
-        fingerprint=task.fingerprint,
-        counts=counts,
-        parts=tuple(parts),
-        note={"groups": groups},
+        task=task.part.key, fingerprint=task.fingerprint, counts=counts, parts=tuple(parts), note={"groups": groups}
     )
 
 
-def _sorted_runs(task: RunTask) -> Iterator[pl.DataFrame]:
+def _kept_runs(task: RunTask) -> Iterator[pl.DataFrame]:
+    if task.part.kept is None:
+        return
     pending: list[pl.DataFrame] = []
     held = 0
-    count = tokens.counter(task.tokenizer, task.tokenizer_folder)
-    for frame in task.kept.frames():
-        _check(frame)
-        counted = pl.Series("tokens", count(frame["text"].to_list()), dtype=pl.Int64)
-        pending.append(frame.with_columns(counted, assign(frame, task.shares)))
+    for frame in _described(task.part.kept, task):
+        pending.append(frame)
         held += int(frame["size"].sum())
         if held >= RUN_BYTES:
-            yield pl.concat(pending).sort("lang", "split", "id")
+            yield pl.concat(pending).sort("place", "id")
             pending, held = [], 0
     if pending:
-        yield pl.concat(pending).sort("lang", "split", "id")
+        yield pl.concat(pending).sort("place", "id")
+
+
+def _described(kept: KeptDocuments, task: RunTask) -> Iterator[pl.DataFrame]:
+    """Yield documents with `tokens` and `place`."""
+    count = tokens.counter(task.tokenizer, task.tokenizer_folder)
+    for frame in kept.frames():
+        _check(frame)
+        place = pl.format("data/{}/{}", pl.col("lang"), assign(frame, task.shares))
+        counted = pl.Series("tokens", count(frame["text"].to_list()), dtype=pl.Int64)
+        yield frame.with_columns(counted, place=place)
 
 
 def _check(frame: pl.DataFrame) -> None:
@@ -88,24 +106,24 @@ def _check(frame: pl.DataFrame) -> None:
         )
 
 
-def _write_run(folder: Path, name: str, frame: pl.DataFrame) -> tuple[Part, list[tuple[str, str, int]]]:
-    groups: list[tuple[str, str, int]] = []
-    path = folder / name
-    with written_atomically(path) as temporary:
-        with pq.ParquetWriter(temporary, SCHEMA, compression="lz4", use_dictionary=False) as writer:
+def _write_run(folder: Path, name: str, frame: pl.DataFrame, parts: list[Part], groups: Groups) -> None:
+    schema = schema_of(frame["place"][0])
+    groups[name] = []
+    with written_atomically(folder / name) as temporary:
+        with pq.ParquetWriter(temporary, schema, compression="lz4", use_dictionary=False) as writer:
             for group in _row_groups(frame):
-                writer.write_table(group.to_arrow().select(SCHEMA.names).cast(SCHEMA), row_group_size=group.height)
-                groups.append((group["lang"][0], group["split"][0], group.height))
-        part = Part(name=name, sha256=sha256_file(temporary), rows=frame.height, bytes=temporary.stat().st_size)
-    return part, groups
+                writer.write_table(group.to_arrow().select(schema.names).cast(schema), row_group_size=group.height)
+                groups[name].append((group["place"][0], group.height))
+        size, digest = temporary.stat().st_size, sha256_file(temporary)
+    parts.append(Part(name=name, sha256=digest, rows=frame.height, bytes=size))
 
 
 def _row_groups(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Cut a sorted frame where language or split change, and after GROUP_BYTES of text."""
-    place = pl.struct("lang", "split").rle_id()
-    filled = (pl.col("size").cum_sum().over("lang", "split") - pl.col("size")) // GROUP_BYTES
-    cuts = frame.select(pl.struct(place, filled).rle_id().alias("group")).group_by("group", maintain_order=True).len()
+    """Cut a sorted frame where the place changes, and after GROUP_BYTES of text."""
+    size = pl.lit(DROPPED_BYTES, pl.Int64) if frame["place"][0] == PLACE else pl.col("size")
+    filled = (size.cum_sum().over("place") - size) // GROUP_BYTES
+    cuts = frame.select(pl.struct("place", filled.alias("filled")).rle_id().alias("group"))
     start = 0
-    for rows in cuts["len"].to_list():
+    for rows in cuts.group_by("group", maintain_order=True).len()["len"].to_list():
         yield frame.slice(start, rows)
         start += rows

@@ -10,17 +10,32 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from algstack import documents
 from algstack.dataset import Counts, Part, TaskRecord, sha256_file, written_atomically
 from algstack.errors import DatasetError
-from algstack.release import runs
+from algstack.release.dropped import PLACE
 from algstack.release.plan import Shard
+from algstack.release.runs import schema_of
 
-FEW_VALUES = ["lang", "source", "repo", "revision", "license", "license_source", "attribution", "created_at", "stars"]
+FEW_VALUES = frozenset(
+    {
+        *("lang", "source", "repo", "revision", "license", "license_source", "attribution", "created_at", "stars"),
+        *("stage", "rule", "reason"),
+    }
+)
 """Columns that repeat themselves and are stored with a dictionary."""
 
-CHUNKS = {"min_chunk_size": 64 * 2**10, "max_chunk_size": 256 * 2**10, "norm_level": 0}
-"""Content-defined pages, in bytes before compression."""
+CHUNKS = {"min_chunk_size": 16 * 2**10, "max_chunk_size": 64 * 2**10, "norm_level": 0}
+"""Content-defined pages, in bytes before compression: a changed document costs the page it is in.
+
+Measured on 619 MB in 20,536 documents of which 1 % were changed at random places: 4 % of the bytes are new with these
+pages, 10 % with 64-256 KiB, 28 % with Arrow's default of 256-1024 KiB; the files are 5 % and 9 % larger for it.
+"""
+
+ORDER = [("id", "ascending"), ("source", "ascending")]
+"""Total: an id is unique among the documents of a release, and two sources can drop one of the same name."""
+
+COMPRESSION_LEVEL = 6
+"""Of zstd: 10 % smaller than level 3 on the same documents, at 94 MB/s instead of 240."""
 
 
 @dataclass(frozen=True)
@@ -33,20 +48,21 @@ class ShardTask:
     release: Path
 
 
-def options(largest_group: int) -> dict[str, object]:
+def options(schema: pa.Schema, largest_group: int) -> dict[str, object]:
     """How a shard is written, for `pyarrow.parquet.ParquetWriter`.
 
     Args:
+        schema: RELEASE or DROPPED.
         largest_group: rows of the largest row group, for which the bloom filter of `id` is made.
     """
     return {
         "compression": "zstd",
-        "compression_level": 3,
-        "use_dictionary": FEW_VALUES,
+        "compression_level": COMPRESSION_LEVEL,
+        "use_dictionary": [name for name in schema.names if name in FEW_VALUES],
         "use_content_defined_chunking": CHUNKS,
         "write_page_index": True,
         "bloom_filter_options": {"id": {"ndv": largest_group, "fpp": 0.01}},
-        "sorting_columns": [pq.SortingColumn(documents.RELEASE.get_field_index("id"))],
+        "sorting_columns": [pq.SortingColumn(schema.get_field_index("id"))],
     }
 
 
@@ -54,19 +70,21 @@ def write_shard(task: ShardTask) -> TaskRecord:
     """Write one shard and count its rows again from the written file."""
     shard = task.shard
     path = task.release / shard.name
+    schema = schema_of(shard.place)
     size = 0
     with written_atomically(path) as temporary:
-        with pq.ParquetWriter(temporary, documents.RELEASE, **options(max(shard.rows))) as writer:
+        with pq.ParquetWriter(temporary, schema, **options(schema, max(shard.rows))) as writer:
             for group, rows in zip(merge(shard, task.runs), shard.rows, strict=True):
                 if group.num_rows != rows:
                     raise _miscounted(shard, f"row group of {group.num_rows} rows instead of {rows}")
-                size += pc.sum(group.column("size")).as_py()
+                size += pc.sum(group.column("size")).as_py() or 0
                 writer.write_table(group, row_group_size=rows)
         written = pq.read_metadata(temporary).num_rows
         if written != sum(shard.rows) or not written:
             raise _miscounted(shard, f"{written} rows instead of {sum(shard.rows)}")
         part = Part(name=shard.name, sha256=sha256_file(temporary), rows=written, bytes=temporary.stat().st_size)
-    counts = Counts(documents=written, kept=written, bytes=size, bytes_kept=size)
+    # What is dropped was counted by the stage that dropped it.
+    counts = Counts(documents=written, kept=written, bytes=size, bytes_kept=size) if shard.place != PLACE else Counts()
     return TaskRecord(task=shard.task, fingerprint=task.fingerprint, counts=counts, parts=(part,))
 
 
@@ -76,7 +94,7 @@ def merge(shard: Shard, folder: Path) -> Iterator[pa.Table]:
     for below in (*shard.starts[1:], shard.end):
         pieces = [piece for cursor in cursors for piece in cursor.take_below(below)]
         group = pa.concat_tables(pieces).combine_chunks()
-        yield group.take(pc.sort_indices(group.column("id"))).combine_chunks().cast(documents.RELEASE)
+        yield group.take(pc.sort_indices(group, ORDER)).combine_chunks()
 
 
 class _Cursor:
@@ -85,7 +103,7 @@ class _Cursor:
     def __init__(self, path: Path, groups: tuple[int, ...], first: str) -> None:
         self._file = pq.ParquetFile(path)
         self._groups = iter(groups)
-        self._rows: pa.Table = runs.SCHEMA.empty_table()
+        self._rows: pa.Table = self._file.schema_arrow.empty_table()
         self._take(first)
 
     def take_below(self, end: str | None) -> list[pa.Table]:
@@ -105,7 +123,7 @@ class _Cursor:
         ids = self._rows.column("id")
         rows = self._rows.num_rows if end is None else pc.sum(pc.less(ids, end), min_count=0).as_py()
         piece, self._rows = self._rows.slice(0, rows), self._rows.slice(rows)
-        return piece.select(documents.RELEASE.names) if rows else None
+        return piece if rows else None
 
 
 def _miscounted(shard: Shard, what: str) -> DatasetError:

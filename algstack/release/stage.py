@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from algstack import dataset, engine
-from algstack.dataset import STAGE_FILE, Counts, StageFolder, StageRecord, TaskRecord
+from algstack.dataset import STAGE_FILE, StageFolder, StageRecord, TaskRecord
 from algstack.errors import AlgstackError, DatasetError
-from algstack.release import card, tokens
-from algstack.release.card import CardFacts
+from algstack.release import card, croissant, figures, licences, report, tokens
+from algstack.release.dropped import Decided, decided
+from algstack.release.facts import facts_of
 from algstack.release.plan import plan
 from algstack.release.runs import RunTask, write_runs
 from algstack.release.shards import ShardTask, write_shard
 from algstack.release.splits import Shares
 from algstack.release.statistics import Statistics, measure
-from algstack.workspace import Context, KeptDocuments, Workspace, kept_documents
+from algstack.workspace import DECIDING_STAGES, Context, kept_documents
 
 STAGE = "release"
 CODE = "1"
@@ -39,15 +40,15 @@ def run(context: Context, version: str | None = None) -> StageRecord:
         DatasetError: a stage before is not complete, or two documents have one id.
     """
     version = checked_version(version or context.manifest.config.version)
-    kept = kept_documents(context.workspace, after="decontaminate")
+    parts = decided(context.workspace, kept_documents(context.workspace, after=DECIDING_STAGES[-1]))
     _note_undecided(context)
     final = context.workspace.release(version)
     building = final.with_name(f".building-{version}")
-    config = _config(context, version, kept)
+    config = _config(context, version, parts)
     if existing := _existing(final, config):
         shutil.rmtree(building, ignore_errors=True)
         return existing
-    runs = _write_runs(context, building / "runs", kept)
+    runs = _write_runs(context, building / "runs", parts)
     if not runs.counts.documents:
         raise AlgstackError(
             f"{context.workspace.path}: nothing was kept, and a release of nothing is not made. "
@@ -79,7 +80,7 @@ def release_date() -> str | None:
         ) from None
 
 
-def _config(context: Context, version: str, kept: Iterable[KeptDocuments]) -> dict[str, Any]:
+def _config(context: Context, version: str, parts: Iterable[Decided]) -> dict[str, Any]:
     """Everything that a release is made from: stored in its `stage.json` and compared before it is made again."""
     config = context.manifest.config
     return {
@@ -88,17 +89,9 @@ def _config(context: Context, version: str, kept: Iterable[KeptDocuments]) -> di
         "manifest": config.model_dump(mode="json", exclude={"version"}),
         "splits": [list(share) for share in _shares(context)],
         "tokenizer": tokens.identity(config.release.tokenizer, context.manifest.folder),
-        "inputs": dataset.fingerprint([[part.key, list(part.inputs)] for part in kept]),
-        "upstream": {name: counts.model_dump(mode="json") for name, counts in upstream(context.workspace).items()},
+        "inputs": dataset.fingerprint([[part.key, list(part.inputs)] for part in parts]),
+        "stages": [stage for stage in DECIDING_STAGES if context.workspace.stage_records(stage)],
     }
-
-
-def upstream(workspace: Workspace) -> dict[str, Counts]:
-    """Counts of every complete folder of the stages before: `crawl/<source>`, `filter/<lang>`, `dedup`, …"""
-    records: dict[str, StageRecord] = {}
-    for stage in ("crawl", "filter", "dedup", "decontaminate"):
-        records |= workspace.stage_records(stage)
-    return {name: record.counts for name, record in records.items()}
 
 
 def _shares(context: Context) -> Shares:
@@ -128,7 +121,7 @@ def _note_undecided(context: Context) -> None:
         )
 
 
-def _write_runs(context: Context, folder: Path, kept: list[KeptDocuments]) -> StageRecord:
+def _write_runs(context: Context, folder: Path, parts: list[Decided]) -> StageRecord:
     config = context.manifest.config.release
     identity = tokens.identity(config.tokenizer, context.manifest.folder)
     shares = _shares(context)
@@ -137,14 +130,14 @@ def _write_runs(context: Context, folder: Path, kept: list[KeptDocuments]) -> St
     )
     tasks = {
         part.key: RunTask(
-            kept=part,
+            part=part,
             fingerprint=stage.task_fingerprint(list(part.inputs)),
             folder=folder,
             shares=shares,
             tokenizer=config.tokenizer,
             tokenizer_folder=context.manifest.folder,
         )
-        for part in kept
+        for part in parts
     }
     return _run_tasks(context, stage, tasks, write_runs, "release: tokens and splits")
 
@@ -182,8 +175,14 @@ def _describe(context: Context, folder: StageFolder, record: StageRecord) -> Non
     _remove_strays(release, {part.name for part in record.parts})
     statistics = measure(release)
     _check_counts(release, record, statistics)
-    dataset.write_text(release / "README.md", card.render(facts(record), statistics))
+    facts = facts_of(record)
+    figures.write(release, facts, statistics)
+    report.write(release, context.workspace, release / "report.html")
+    dataset.write_text(release / "README.md", card.render(facts, statistics))
     dataset.write_text(release / "LICENSE.md", card.license_text(statistics))
+    described = croissant.describe(facts, statistics, record.parts)
+    dataset.write_text(release / croissant.NAME, dataset.dump_json(described))
+    licences.write(release)
     dataset.write_text(release / "manifest.toml", context.manifest.text)
     write_checksums(release)
 
@@ -206,24 +205,6 @@ def _check_counts(release: Path, record: StageRecord, statistics: Statistics) ->
         )
 
 
-def facts(record: StageRecord) -> CardFacts:
-    """What the card says besides the statistics, from a release's own record."""
-    config = record.config
-    described = config["manifest"]
-    return CardFacts(
-        name=described["name"],
-        title=described["title"],
-        description=described["description"],
-        version=config["version"],
-        date=config["date"],
-        contact=described["contact"],
-        tokenizer=config["tokenizer"]["name"],
-        tool=record.tool,
-        dedup_threshold=described["dedup"]["threshold"],
-        upstream={name: Counts.model_validate(counts) for name, counts in config["upstream"].items()},
-    )
-
-
 def write_checksums(release: Path) -> None:
     """Write SHA256SUMS over every other file, in the format of `sha256sum`."""
     files = sorted(path.relative_to(release).as_posix() for path in release.rglob("*") if path.is_file())
@@ -239,4 +220,4 @@ def _publish(building: Path, final: Path, record: StageRecord) -> StageRecord:
     return record
 
 
-__all__ = ["checked_version", "facts", "release_date", "run", "upstream", "write_checksums"]
+__all__ = ["checked_version", "release_date", "run", "write_checksums"]

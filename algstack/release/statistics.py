@@ -1,4 +1,4 @@
-"""What a release holds, counted from its written shards."""
+"""What a release holds, counted from its written files."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from algstack.dataset import Record
+from algstack.release.dropped import DROPPED
 
 UNKNOWN = "unknown"
 """How a missing licence is shown."""
+
+_KEYS = ["lang", "source", "license", "repo", "year", "length"]
+_SUMS = ["documents", "bytes", "tokens"]
 
 
 class SplitStatistics(Record):
@@ -38,13 +42,40 @@ class Group(Record):
     repos: int
 
 
+class Drops(Record):
+    """Documents that one rule of one stage dropped. `lang` is null where no filter had the file's extension."""
+
+    stage: str
+    rule: str
+    reason: str
+    lang: str | None
+    documents: int
+    bytes: int
+
+
+class Bin(Record):
+    """One bar of a histogram. `start` is a year, a power of two of bytes, or a percentage of similarity."""
+
+    start: int
+    documents: int
+    tokens: int = 0
+
+
 class Statistics(Record):
-    """All of a release. `languages`, `sources` and `licenses` are ordered by bytes, largest first."""
+    """All of a release. `languages`, `sources` and `licenses` are ordered by bytes, largest first.
+
+    `years` counts documents by the year of their revision, where it is known; `lengths` by the power of two below
+    their bytes; `similarities` counts near-duplicates that were dropped, by the percentage of likeness to their keeper.
+    """
 
     splits: tuple[SplitStatistics, ...]
     languages: tuple[Group, ...]
     sources: tuple[Group, ...]
     licenses: tuple[Group, ...]
+    years: tuple[Bin, ...]
+    lengths: tuple[Bin, ...]
+    dropped: tuple[Drops, ...]
+    similarities: tuple[Bin, ...]
     total: Group
 
 
@@ -53,8 +84,13 @@ def shard_paths(release: Path) -> list[Path]:
     return sorted(release.glob("data/*/*.parquet"))
 
 
+def dropped_paths(release: Path) -> list[Path]:
+    """The files that say what is not in a release."""
+    return sorted(release.glob("dropped/*.parquet"))
+
+
 def measure(release: Path) -> Statistics:
-    """Count a release again from its shards; only narrow columns are read."""
+    """Count a release again from its files; only narrow columns are read."""
     paths = shard_paths(release)
     rows = _narrow(paths)
     return Statistics(
@@ -62,31 +98,34 @@ def measure(release: Path) -> Statistics:
         languages=_groups(rows, "lang"),
         sources=_groups(rows, "source"),
         licenses=_groups(rows, "license"),
+        years=_bins(rows, "year"),
+        lengths=_bins(rows, "length"),
+        dropped=_dropped(release),
+        similarities=_similarities(release),
         total=Group(value="all", **_sums(rows)),
     )
 
 
 def _narrow(paths: Sequence[Path]) -> pl.DataFrame:
-    """One row per (lang, split, source, license, repo) with its documents, bytes and tokens."""
-    keys = ["lang", "split", "source", "license", "repo"]
-    frames = [_narrow_shard(path, keys) for path in paths]
+    """Counts per shard's split and all of _KEYS: few rows, however many documents there are."""
+    frames = [_narrow_shard(path) for path in paths]
     if not frames:
-        return pl.DataFrame(
-            schema=dict.fromkeys(keys, pl.String) | dict.fromkeys(["documents", "bytes", "tokens"], pl.Int64)
-        )
-    return pl.concat(frames).group_by(keys).agg(pl.col("documents", "bytes", "tokens").sum())
+        text = dict.fromkeys(["split", "lang", "source", "license", "repo"], pl.String())
+        return pl.DataFrame(schema=text | dict.fromkeys(["year", "length", *_SUMS], pl.Int64()))
+    return pl.concat(frames).group_by("split", *_KEYS).agg(pl.col(_SUMS).sum())
 
 
-def _narrow_shard(path: Path, keys: list[str]) -> pl.DataFrame:
+def _narrow_shard(path: Path) -> pl.DataFrame:
     return (
         pl.scan_parquet(path, glob=False)
-        .with_columns(pl.lit(split_of_file(path)).alias("split"))
-        .group_by(keys)
-        .agg(
-            pl.len().cast(pl.Int64).alias("documents"),
-            pl.col("size").sum().alias("bytes"),
-            pl.col("tokens").sum(),
+        .with_columns(
+            year=pl.col("created_at").dt.year().cast(pl.Int64),
+            # The number of binary digits less one; a logarithm of a float could be off by one at the edges.
+            length=(pl.lit(63) - pl.col("size").bitwise_leading_zeros().cast(pl.Int64)),
         )
+        .group_by(_KEYS)
+        .agg(pl.len().cast(pl.Int64).alias("documents"), pl.col("size").sum().alias("bytes"), pl.col("tokens").sum())
+        .with_columns(split=pl.lit(split_of_file(path)))
         .collect()
     )
 
@@ -97,7 +136,7 @@ def split_of_file(path: Path) -> str:
 
 
 def _sums(rows: pl.DataFrame) -> dict[str, int]:
-    sums = {name: int(rows[name].sum()) for name in ("documents", "bytes", "tokens")}
+    sums = {name: int(rows[name].sum()) for name in _SUMS}
     return sums | {"repos": rows["repo"].drop_nulls().n_unique()}
 
 
@@ -105,13 +144,18 @@ def _groups(rows: pl.DataFrame, column: str) -> tuple[Group, ...]:
     table = (
         rows.with_columns(pl.col(column).fill_null(UNKNOWN))
         .group_by(column)
-        .agg(pl.col("documents", "bytes", "tokens").sum(), pl.col("repo").drop_nulls().n_unique().cast(pl.Int64))
+        .agg(pl.col(_SUMS).sum(), pl.col("repo").drop_nulls().n_unique().cast(pl.Int64))
         .sort(["bytes", column], descending=[True, False])
     )
     return tuple(
         Group(value=value, documents=documents, bytes=size, tokens=tokens, repos=repos)
         for value, documents, size, tokens, repos in table.iter_rows()
     )
+
+
+def _bins(rows: pl.DataFrame, column: str) -> tuple[Bin, ...]:
+    table = rows.drop_nulls(column).group_by(column).agg(pl.col("documents", "tokens").sum()).sort(column)
+    return tuple(Bin(start=start, documents=documents, tokens=tokens) for start, documents, tokens in table.iter_rows())
 
 
 def _splits(rows: pl.DataFrame, paths: Iterable[Path], release: Path) -> Iterable[SplitStatistics]:
@@ -137,3 +181,33 @@ def _uncompressed(path: Path) -> int:
         for group in range(metadata.num_row_groups)
         for column in range(metadata.num_columns)
     )
+
+
+def _scan_dropped(release: Path) -> pl.LazyFrame:
+    paths = dropped_paths(release)
+    if not paths:
+        return pl.LazyFrame(pl.from_arrow(DROPPED.empty_table()))
+    return pl.scan_parquet(paths, glob=False)
+
+
+def _dropped(release: Path) -> tuple[Drops, ...]:
+    table = (
+        _scan_dropped(release)
+        .group_by("stage", "rule", "lang")
+        .agg(pl.col("reason").min(), pl.len().cast(pl.Int64).alias("documents"), pl.col("size").sum().alias("bytes"))
+        .sort("stage", "rule", "lang")
+        .collect()
+    )
+    return tuple(Drops(**row) for row in table.iter_rows(named=True))
+
+
+def _similarities(release: Path) -> tuple[Bin, ...]:
+    table = (
+        _scan_dropped(release)
+        .drop_nulls("similarity")
+        .group_by((pl.col("similarity") * 100).floor().cast(pl.Int64).alias("start"))
+        .agg(pl.len().cast(pl.Int64).alias("documents"))
+        .sort("start")
+        .collect()
+    )
+    return tuple(Bin(**row) for row in table.iter_rows(named=True))

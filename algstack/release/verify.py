@@ -18,8 +18,10 @@ from algstack import dataset, documents
 from algstack.dataset import StageRecord
 from algstack.errors import DatasetError
 from algstack.release import card, splits
-from algstack.release.stage import CHECKSUMS, facts
-from algstack.release.statistics import Statistics, measure, shard_paths, split_of_file
+from algstack.release.dropped import DROPPED
+from algstack.release.facts import facts_of
+from algstack.release.stage import CHECKSUMS
+from algstack.release.statistics import Statistics, dropped_paths, measure, shard_paths, split_of_file
 
 _SHARD = re.compile(r"(?P<split>.+)-(?P<number>\d{5})-of-(?P<of>\d{5})\.parquet")
 
@@ -95,7 +97,8 @@ def checksums(release: _Release) -> str:
     except FileNotFoundError:
         raise _BrokenError(f"{CHECKSUMS} is missing") from None
     wanted = {name: digest for digest, _, name in (line.partition("  ") for line in text.splitlines())}
-    found = {release.name(path) for path in release.path.rglob("*") if path.is_file()} - {CHECKSUMS}
+    files = (path for path in release.path.rglob("*") if path.is_file() and not path.name.startswith("."))
+    found = {release.name(path) for path in files} - {CHECKSUMS}
     if missing := sorted(wanted.keys() - found):
         raise _BrokenError(f"{_some(missing)} missing")
     if strange := sorted(found - wanted.keys()):
@@ -108,7 +111,7 @@ def checksums(release: _Release) -> str:
 def shards_complete(release: _Release) -> str:
     """The shards are those of stage.json, numbered without a gap, and none is empty."""
     recorded = {part.name for part in release.record.parts}
-    found = {release.name(path) for path in release.shards}
+    found = {release.name(path) for path in (*release.shards, *dropped_paths(release.path))}
     if missing := sorted(recorded - found):
         raise _BrokenError(f"{_some(missing)} missing")
     if strange := sorted(found - recorded):
@@ -124,20 +127,21 @@ def shards_complete(release: _Release) -> str:
             raise _BrokenError(f"data/{lang}/{split}: {len(present)} shards of {int(of)}")
     if empty := [release.name(path) for path in release.shards if not pq.read_metadata(path).num_rows]:
         raise _BrokenError(f"{_some(empty)} empty")
-    return f"{len(found)} shards, none empty"
+    return f"{len(release.shards)} shards, none empty"
 
 
 def schema(release: _Release) -> str:
     """All shards have the one schema of a release."""
-    for path in release.shards:
+    wanted = [(path, documents.RELEASE) for path in release.shards]
+    for path, columns in [*wanted, *((path, DROPPED) for path in dropped_paths(release.path))]:
         found = pq.read_schema(path).remove_metadata()
-        if not found.equals(documents.RELEASE):
-            raise _BrokenError(f"{release.name(path)}: {_schema_difference(found)}")
+        if not found.equals(columns):
+            raise _BrokenError(f"{release.name(path)}: {_schema_difference(found, columns)}")
     return f"{len(documents.RELEASE)} columns"
 
 
-def _schema_difference(found: pa.Schema) -> str:
-    for wanted in documents.RELEASE:
+def _schema_difference(found: pa.Schema, columns: pa.Schema) -> str:
+    for wanted in columns:
         if wanted.name not in found.names:
             return f"column `{wanted.name}` is missing"
         if not found.field(wanted.name).equals(wanted):
@@ -147,7 +151,8 @@ def _schema_difference(found: pa.Schema) -> str:
 
 def counts(release: _Release) -> str:
     """Rows and bytes counted again are those of stage.json."""
-    rows = {release.name(path): pq.read_metadata(path).num_rows for path in release.shards}
+    files = (*release.shards, *dropped_paths(release.path))
+    rows = {release.name(path): pq.read_metadata(path).num_rows for path in files}
     for part in release.record.parts:
         if rows.get(part.name) != part.rows:
             raise _BrokenError(f"{part.name}: {rows.get(part.name, 0)} rows, not {part.rows}")
@@ -230,11 +235,11 @@ def leaks(release: _Release) -> str:
 def card_numbers(release: _Release) -> str:
     """The card's front matter and tables say what the data says."""
     matter = _front_matter(release.card)
-    expected = card.card_data(facts(release.record), release.statistics)
+    expected = card.card_data(facts_of(release.record), release.statistics)
     for key in ("configs", "dataset_info", "size_categories"):
         if matter.get(key) != expected[key]:
             raise _BrokenError(f"README.md: `{key}` {_difference(matter.get(key), expected[key])}")
-    wanted = card.fields(facts(release.record), release.statistics)
+    wanted = card.fields(facts_of(release.record), release.statistics)
     for name in ("language_table", "split_table", "license_table", "source_table", "waterfall_table", "rule_table"):
         for line in wanted[name].splitlines():
             if line not in release.card:

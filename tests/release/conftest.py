@@ -107,7 +107,14 @@ def write_workspace(
         )
     rows = {
         task: [
-            decision(one, "dedup", keep=False, rule="near-duplicate")
+            decision(
+                one,
+                "dedup",
+                keep=False,
+                rule="near-duplicate",
+                reason="a kept document is nearly the same",
+                similarity=0.875,
+            )
             if one["id"] in dropped
             else decision(one, "dedup")
             for one in part

@@ -1,0 +1,57 @@
+"""What is known of a release besides its own counts: from the manifest and from which stages ran."""
+
+from __future__ import annotations
+
+from algstack.dataset import Record, StageRecord
+from algstack.release.statistics import Statistics
+
+
+class Facts(Record):
+    """Everything that is said of a release and is not counted. `stages` are those after the crawl that ran."""
+
+    name: str
+    title: str | None
+    description: str | None
+    version: str
+    date: str | None
+    contact: str | None
+    tokenizer: str
+    tool: str
+    dedup_threshold: float
+    stages: tuple[str, ...]
+
+
+def dropped_by(statistics: Statistics, stage: str, lang: str | None = None) -> int:
+    """Return how many documents a stage dropped, of all languages or of one."""
+    return sum(drops.documents for drops in statistics.dropped if drops.stage == stage and lang in (None, drops.lang))
+
+
+def waterfall(facts: Facts, statistics: Statistics) -> list[tuple[str, int, int, int]]:
+    """Return (stage, documents in, dropped, documents out) for each stage; what the last puts out is the release."""
+    stages = ["crawl", *facts.stages, "release"]
+    left = statistics.total.documents + sum(drops.documents for drops in statistics.dropped)
+    rows = []
+    for stage in stages:
+        dropped = dropped_by(statistics, stage)
+        if dropped or stage != "release":
+            rows.append((stage, left, dropped, left - dropped))
+        left -= dropped
+    return rows
+
+
+def facts_of(record: StageRecord) -> Facts:
+    """Return the facts that a release's own record holds."""
+    config = record.config
+    described = config["manifest"]
+    return Facts(
+        name=described["name"],
+        title=described["title"],
+        description=described["description"],
+        version=config["version"],
+        date=config["date"],
+        contact=described["contact"],
+        tokenizer=config["tokenizer"]["name"],
+        tool=record.tool,
+        dedup_threshold=described["dedup"]["threshold"],
+        stages=config["stages"],
+    )
