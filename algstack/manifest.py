@@ -20,6 +20,12 @@ class Source(toml.Config):
     name: Name
 
 
+def as_moment(value: datetime | date) -> datetime:
+    """Return a moment in UTC: a date's midnight, a local time taken as UTC."""
+    moment = value if isinstance(value, datetime) else datetime(*value.timetuple()[:3], tzinfo=UTC)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 class Origin(Source):
     """A source of files: where they come from and what is known of them as a whole."""
 
@@ -30,10 +36,7 @@ class Origin(Source):
     @property
     def created_at(self) -> datetime | None:
         """The date as a moment in UTC; a date without time is its midnight."""
-        if self.date is None:
-            return None
-        moment = self.date if isinstance(self.date, datetime) else datetime(*self.date.timetuple()[:3], tzinfo=UTC)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return None if self.date is None else as_moment(self.date)
 
 
 class FolderSource(Origin):
@@ -106,8 +109,34 @@ class ParquetSource(Origin):
     lang_column: str | None = None
 
 
+class GitHubSource(Source):
+    """Repositories of GitHub, each at its last commit before `cutoff` on the default branch.
+
+    They are found by search, for each of `languages` and in `organizations`, or named, in `repositories` or in the
+    file `repository_list`. Where none of these is given, the languages are all that the filters name.
+    """
+
+    kind: Literal["github"]
+    cutoff: datetime | date  # a date without time is its midnight, UTC
+    languages: tuple[str, ...] | None = None  # names of filters, or of GitHub's languages
+    organizations: tuple[str, ...] = ()  # or users
+    repositories: tuple[str, ...] = ()  # owner/name
+    repository_list: str | None = None  # a file: owner/name, one a line; `#` begins a comment
+    qualifiers: str = ""  # added to each search, e.g. "stars:>=2"
+    forks: bool = False
+    mirrors: bool = True
+    archived: bool = True
+    exclude_repositories: tuple[str, ...] = ()  # glob patterns of owner/name
+    exclude: tuple[str, ...] = ()  # glob patterns of paths
+
+    @property
+    def until(self) -> datetime:
+        """The cutoff as a moment in UTC."""
+        return as_moment(self.cutoff)
+
+
 AnySource = Annotated[
-    ArchiveSource | FolderSource | GitSource | ParquetSource | PythonPackagesSource | StackExchangeSource,
+    ArchiveSource | FolderSource | GitHubSource | GitSource | ParquetSource | PythonPackagesSource | StackExchangeSource,
     Field(discriminator="kind"),
 ]
 

@@ -17,12 +17,13 @@ import pyarrow.parquet as pq
 from algstack import engine, gate, removal
 from algstack.crawl import archive, files, folder, git, packages, parquet
 from algstack.crawl.files import FileReader
+from algstack.crawl.github import source as github
 from algstack.crawl.stackexchange import source as stackexchange
 from algstack.crawl.task import CrawlTask
 from algstack.dataset import Counts, Part, StageFolder, StageRecord, TaskRecord, part_writer, run_tasks
 from algstack.documents import DECISIONS, DOCUMENTS
 from algstack.errors import DatasetError, ManifestError
-from algstack.manifest import LoadedManifest, Source, select
+from algstack.manifest import GitHubSource, LoadedManifest, Source, select
 from algstack.removal import Removals
 from algstack.toml import nearest
 from algstack.workspace import Context, DocumentPart, Workspace, as_frame
@@ -41,7 +42,7 @@ PLANS: Mapping[str, Callable[[Any, LoadedManifest], list[CrawlTask]]] = {
     "python-packages": packages.plan,
     "stackexchange": stackexchange.plan,
 }
-"""Every kind of source, and what turns it into tasks."""
+"""Every kind of local source, and what turns it into tasks."""
 
 
 class Languages(files.Languages, Protocol):
@@ -52,14 +53,22 @@ class Languages(files.Languages, Protocol):
         """Extensions and the languages they name, as JSON values."""
         ...
 
+    @property
+    def linguist(self) -> Mapping[str, tuple[str, ...]]:
+        """Each language's names on GitHub."""
+        ...
 
-def run(context: Context, languages: Languages, sources: Sequence[str] | None = None) -> dict[str, StageRecord]:
+
+def run(
+    context: Context, languages: Languages, sources: Sequence[str] | None = None, retry: Sequence[str] = ()
+) -> dict[str, StageRecord]:
     """Crawl the manifest's sources; what is done already is not done again.
 
     Args:
         context: the manifest, the workspace, the number of workers.
         languages: the filters, which say what extensions are wanted.
         sources: names of sources; all by default.
+        retry: states of repositories of remote sources that get another chance, e.g. `failed`.
 
     Returns:
         Each source's record, by its name.
@@ -69,7 +78,7 @@ def run(context: Context, languages: Languages, sources: Sequence[str] | None = 
         SourceError: a source cannot be read at all.
         DatasetError: two sources bring the same document.
     """
-    records = {source.name: _crawl(context, languages, source) for source in _selected(context, sources)}
+    records = {source.name: _crawl(context, languages, source, retry) for source in _selected(context, sources)}
     check_ids(context.workspace, [source.name for source in context.manifest.config.sources])
     return records
 
@@ -82,17 +91,16 @@ def _selected(context: Context, names: Sequence[str] | None) -> list[Any]:
     return [source for name, source in sources.items() if names is None or name in names]
 
 
-def _crawl(context: Context, languages: Languages, source: Source) -> StageRecord:
+def _crawl(context: Context, languages: Languages, source: Source, retry: Sequence[str]) -> StageRecord:
     limits = context.manifest.config.crawl
     removals = gate.removals_of(context.manifest)
     config = {"source": select(source), "limits": select(limits), "extensions": languages.extensions}
     if removals:
         config["removals"] = removals.fingerprint
     stage = StageFolder(context.workspace.crawl(source.name), "crawl", CODE, config)
-    kind = source.kind  # type: ignore[attr-defined]
-    tasks = {task.key: task for task in PLANS[kind](source, context.manifest)}
-    wanted = {key: stage.task_fingerprint(task.inputs) for key, task in tasks.items()}
     reader = FileReader(limits, languages, stage.path / SCRATCH)
+    tasks = {task.key: task for task in _plan(context, languages, source, reader, retry)}
+    wanted = {key: stage.task_fingerprint(task.inputs) for key, task in tasks.items()}
     work = partial(run_task, stage, reader, removals)
 
     def run_missing(keys: list[str]) -> Iterator[TaskRecord]:
@@ -107,6 +115,14 @@ def _crawl(context: Context, languages: Languages, source: Source) -> StageRecor
             shutil.rmtree(reader.scratch, ignore_errors=True)
 
     return run_tasks(stage, wanted, run_missing)
+
+
+def _plan(
+    context: Context, languages: Languages, source: Source, reader: FileReader, retry: Sequence[str]
+) -> list[CrawlTask]:
+    if isinstance(source, GitHubSource):
+        return github.plan(source, context, languages, reader, retry)
+    return PLANS[source.kind](source, context.manifest)  # type: ignore[attr-defined]
 
 
 def run_task(stage: StageFolder, reader: FileReader, removals: Removals, task: tuple[CrawlTask, str]) -> TaskRecord:
