@@ -54,7 +54,9 @@ def test_reads_what_tarfile_writes(format_: int, members: list[tuple[str, bytes]
         tar = pack(((tarfile.TarInfo(name), content) for name, content in members), format_)
     except ValueError:  # ustar has no room for the name
         return
-    assert [(name.rstrip("/"), content, kind) for name, content, kind in ours(tar)] == [(name.rstrip("/"), content, kind) for name, content, kind in theirs(tar)]
+    assert [(name.rstrip("/"), content, kind) for name, content, kind in ours(tar)] == [
+        (name.rstrip("/"), content, kind) for name, content, kind in theirs(tar)
+    ]
 
 
 def test_links_folders_and_devices_have_no_content() -> None:
@@ -108,7 +110,9 @@ def test_a_damaged_header(at: int) -> None:
         ours(GOOD[:at] + bytes([GOOD[at] ^ 0x41]) + GOOD[at + 1 :])
 
 
-@pytest.mark.parametrize("records", [b"x", b"9 path", b"999999 path=a\n", b"5 path=abc\n", b"-3 a=b\n", b"12 size=many\n"])
+@pytest.mark.parametrize(
+    "records", [b"x", b"9 path", b"999999 path=a\n", b"5 path=abc\n", b"-3 a=b\n", b"12 size=many\n"]
+)
 def test_a_broken_pax_header(records: bytes) -> None:
     header = tarfile.TarInfo("h")
     header.type = b"x"

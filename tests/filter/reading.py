@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from typing import Any
 
 from algstack.filter.language import Language, Rule
 from algstack.filter.syntax import Syntax
@@ -79,7 +81,18 @@ def large_without_tests(text: str) -> bool:
     return text.count("@test") / (text.count("\n") + 1) < 0.1 or digits / max(len(squeezed), 1) > 0.5
 
 
-PREDICATES = {"large-without-tests": large_without_tests}
+@lru_cache(maxsize=1)
+def _identifier() -> Any:
+    from langid.langid import LanguageIdentifier, model
+
+    return LanguageIdentifier.from_modelstring(model, norm_probs=True)
+
+
+def natural_language(text: str) -> str:
+    return str(_identifier().classify(text)[0])
+
+
+PREDICATES = {"large-without-tests": large_without_tests, "not-english": lambda text: natural_language(text) != "en"}
 
 
 def code(text: str, syntax: Syntax) -> str:
