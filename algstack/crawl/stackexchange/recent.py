@@ -104,16 +104,23 @@ def _fetch_questions(api: Api, ledger: PostLedger, source: StackExchangeApiSourc
 
 
 def _fetch_answers(api: Api, ledger: PostLedger, site: str, window: str, ids: list[int]) -> None:
+    name = f"answers to {ids[0]}-{ids[-1]}"
+    path = f"questions/{';'.join(map(str, ids))}/answers"
     page = 1
-    last = f"answers to {ids[0]}-{ids[-1]}"
-    while not ledger.is_done(window, last):
-        step = f"{last}, page {page}"
+    while not ledger.is_done(window, name):
+        if page > PAGES and len(ids) > 1:
+            # Further pages need a key; fewer questions have fewer pages.
+            half = len(ids) // 2
+            _fetch_answers(api, ledger, site, window, ids[:half])
+            _fetch_answers(api, ledger, site, window, ids[half:])
+            ledger.add(window, name)
+            return
+        step = f"{name}, page {page}"
         if not ledger.is_done(window, step):
-            path = f"questions/{';'.join(map(str, ids))}/answers"
             found = api.page("questions/{ids}/answers", path, _parameters(site, page))
             ledger.add(window, step, found.items)
             if not found.has_more:
-                ledger.add(window, last)
+                ledger.add(window, name)
         page += 1
 
 

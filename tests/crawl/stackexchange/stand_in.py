@@ -57,12 +57,8 @@ class World:
         items = [item for item in self._items(method, parts, query) if query["site"] == item["site"]]
         items.sort(key=lambda item: item["creation_date"])
         shown = [{**item, "site": None} for item in items[(page - 1) * size : page * size]]
-        wrapper = {
-            "items": shown,
-            "has_more": page * size < len(items),
-            "quota_max": 300,
-            "quota_remaining": self.quota,
-        }
+        quota = {"quota_max": 300, "quota_remaining": self.quota}
+        wrapper: dict[str, Any] = {"items": shown, "has_more": page * size < len(items), **quota}
         if self.backoff_every and len(self.requests) % self.backoff_every == 0:
             wrapper["backoff"] = self.backoff
             self._ready[method] = time.monotonic() + self.backoff / self.speed

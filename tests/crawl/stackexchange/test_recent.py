@@ -172,9 +172,13 @@ def test_the_end_of_the_quota_stops_the_crawl_and_it_goes_on(tmp_path: Path, rea
 
 
 def test_more_pages_than_are_free_need_no_key(tmp_path: Path, reader: FileReader) -> None:
-    world = world_of(299, page_limit=2, quota=10_000)
+    asked = questions(299, apart=DAY // 24)
+    world = World(asked, answers(asked), speed=SPEED, page_limit=3, quota=10_000)
 
-    assert len(fetch(world, tmp_path, reader)) == 299
+    found = fetch(world, tmp_path, reader)
+
+    assert len(found) == 299
+    assert sum(row["text"].count("nswer\n") for row in found.values()) == len(world.answers)
 
 
 @pytest.mark.parametrize("fault", ["unavailable", "internal", "cut"])
