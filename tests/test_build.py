@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from algstack import pipeline
+
 from tests.conftest import rows
 
 MANIFEST = """

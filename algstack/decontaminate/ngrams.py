@@ -145,7 +145,7 @@ def _find(key: Any, runs: Any) -> Any:
 @njit(cache=True, nogil=True)
 def _any_run(hashes: Any, first: Any, count: Any, n: Any, mask: Any, runs: Any) -> Any:
     """Whether any run of `n` among `hashes[first:count]` is in the index."""
-    marks, shift, top, value = runs.filter, runs.filter_shift, _power(n), np.uint64(0)
+    marks, shift, top, value = runs.filter, runs.filter_shift, _power(n - 1), np.uint64(0)
     for at in range(first, min(first + n - 1, count)):
         value = value * _BASE + hashes[at]
     for at in range(first + n - 1, count):

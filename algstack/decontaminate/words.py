@@ -4,7 +4,7 @@ A word is a run of letters and digits, in lower case and without accents. White 
 separate. What is set differently but reads the same gives the same words:
 
 - Unicode: compatibility forms (`ﬁ`, `ℝ`, `𝑥`, full width) are their plain letters, combining marks are ignored;
-- TeX: spacing and font commands (`\\,`, `\\quad`, `\\left`, `\\mathbb`) are no words, synonyms are one (`\\leq`, `\\le`);
+- TeX: spacing and font commands (`\\,`, `\\quad`, `\\left`, `\\mathbb`) are no words, synonyms are one;
 - symbols and Greek letters are the words of their TeX commands: `≤` is `\\le`, `α` is `\\alpha`;
 - `\\n`, `\\t`, `\\r` before a word, as in a quoted string, are white space unless TeX has such a command.
 

@@ -2,12 +2,13 @@
 
 Of every text: its fingerprint. Of every text that was not seen before: the number of its shingles; a sketch, to tell
 quickly that two documents are unlike; the keys of its bands; and the key of its body. Two documents with a common key
-are compared. A key is 40 bits long: a partition (8 bits) and what tells keys within it apart (32 bits), packed with the
-document's number into one row of 64 bits. By chance alone some pairs share a key; comparing them exactly removes them.
+are compared. Of a key two pieces are kept: a partition, its first 1 to 8 bits, and the 32 bits after them, packed with
+the document's number into one row of 64 bits. By chance alone some pairs share them; comparing exactly removes those.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Any, NamedTuple
 
@@ -20,7 +21,8 @@ from algstack.dedup.fingerprint import S0, S1
 from algstack.dedup.headers import header_end
 from algstack.dedup.kernel import (
     FOLD_FACTOR,
-    LENGTH_FACTOR,
+    MOST_SHINGLES,
+    TOKEN_SEED,
     U32,
     U64,
     ZERO,
@@ -32,7 +34,8 @@ from algstack.dedup.kernel import (
 from algstack.dedup.texts import Texts
 from algstack.dedup.vector import bit_count, copy, folded_product, inlined, kernel
 
-PARTITIONS = 256
+MOST_PARTITION_BITS = 8
+PARTITION_ROWS = 1 << 18
 
 LARGEST = 1 << 23
 """Shingles, repetitions included (about 60 MB of text), beyond which a document is only compared exactly."""
@@ -100,8 +103,9 @@ class Arena:
 class Digester:
     """Makes digests, for one thread."""
 
-    def __init__(self, bands: Bands, arena: Arena, keep_signatures: bool = False) -> None:
-        self._bands = bands
+    def __init__(self, bands: Bands, arena: Arena, bits: int, keep_signatures: bool = False) -> None:
+        """Make it ready for keys whose partition has so many bits."""
+        self._bands, self._bits = bands, bits
         self._permutations = permutations(bands.values)
         self._scratch = new_scratch()
         self._signature = np.empty(len(self._permutations.factors), np.uint32)
@@ -133,7 +137,7 @@ class Digester:
         banded, bodied = _digest(
             texts.data, texts.offsets, first, wanted, salts,
             self._permutations.factors, self._permutations.summands, self._bands.bands, self._bands.rows,
-            self._scratch, self._arena.hashes, self._room, self._signature, *digests,
+            self._bits, self._scratch, self._arena.hashes, self._room, self._signature, *digests,
         )  # fmt: skip
         return digests._replace(bands=_first(digests.bands, banded), bodies=_first(digests.bodies, bodied))
 
@@ -146,28 +150,37 @@ def _first(keys: Keys, count: int) -> Keys:
     return Keys(keys.partitions[:count], keys.rows[:count])
 
 
+def partition_bits(documents: int, keys: int) -> int:
+    """Return the bits of a key that say its partition, for so many documents with so many keys each.
+
+    It depends on nothing else, so that the pairs that share a key by chance are always the same.
+    """
+    rows = max(1, documents * keys)
+    return min(max(1, math.ceil(math.log2(rows / PARTITION_ROWS))), MOST_PARTITION_BITS)
+
+
 @inlined
-def put_key(keys: Any, place: Any, key: Any, document: Any) -> None:
-    """Write one row: the key's upper 8 bits, and its next 32 bits before the document's number."""
-    keys.partitions[place] = np.uint8(key >> U64(56))
-    keys.rows[place] = ((key << U64(8)) & U64(0xFFFFFFFF00000000)) | U64(document)
+def put_key(keys: Any, place: Any, key: Any, bits: Any, document: Any) -> None:
+    """Write one row: the key's first bits, and its next 32 bits before the document's number."""
+    keys.partitions[place] = np.uint8(key >> U64(64 - bits))
+    keys.rows[place] = ((key << U64(bits)) & U64(0xFFFFFFFF00000000)) | U64(document)
 
 
 @kernel
-def fingerprint_keys(fingerprints: Any, wanted: Any, first: Any, keys: Any) -> int:
-    """Write one row for each wanted text, its key the fingerprint's first 40 bits; return how many there are."""
+def _fingerprint_keys(fingerprints: Any, wanted: Any, bits: Any, first: Any, keys: Any) -> int:
+    """Write one row for each wanted text, its key the fingerprint's first half; return how many there are."""
     count = 0
     for row in range(len(fingerprints)):
         if wanted[row]:
-            put_key(keys, count, fingerprints[row, 0], first + row)
+            put_key(keys, count, fingerprints[row, 0], bits, first + row)
             count += 1
     return count
 
 
-def keys_of_fingerprints(fingerprints: NDArray[np.uint64], wanted: NDArray[np.bool_], first: int) -> Keys:
-    """Return one row for each wanted text."""
+def keys_of_fingerprints(fingerprints: NDArray[np.uint64], wanted: NDArray[np.bool_], bits: int, first: int) -> Keys:
+    """Return one row for each wanted text; the number of the first text is `first`."""
     keys = _new_keys(len(fingerprints))
-    return _first(keys, fingerprint_keys(fingerprints, wanted, first, keys))
+    return _first(keys, _fingerprint_keys(fingerprints, wanted, bits, first, keys))
 
 
 @inlined
@@ -187,17 +200,19 @@ def _sign(
         if at == body:
             foreign = held  # so many shingles yet begin in the header
         in_body = at >= body
-        at, held, found = next_shingles(data, at, end if in_body else body, held, scratch)
-        lower_minima(scratch, found, factors, summands, signature)
-        if stored == total and room[0] + total + found <= room[1]:
-            copy(scratch.shingles, 0, found, hashes, room[0] + total)
-            stored += found
+        place = room[0] + total
+        to_arena = stored == total and place + MOST_SHINGLES <= room[1]
+        out = hashes[place : place + MOST_SHINGLES] if to_arena else scratch.shingles
+        at, held, found = next_shingles(data, at, end if in_body else body, held, scratch, out)
+        lower_minima(out, scratch.mixed, found, factors, summands, signature)
         total += found
+        if to_arena:
+            stored = total
         if in_body:
             skipped = min(foreign, found)
             foreign -= skipped
             bodied += found - skipped
-            for value in scratch.shingles[skipped:found]:
+            for value in out[skipped:found]:
                 body_sum += value
     return total, stored, bodied, folded_product(body_sum ^ S0, U64(bodied) ^ S1)
 
@@ -211,7 +226,7 @@ def _sketch(signature: Any, values: Any, sketch: Any) -> None:
 @inlined
 def band_key(signature: Any, band: Any, rows: Any, salt: Any) -> Any:
     """Hash the values of one band, with the band's number and the document's salt."""
-    key = U64(band + 1) * LENGTH_FACTOR ^ salt
+    key = U64(band + 1) * TOKEN_SEED ^ salt
     for i in range(band * rows, (band + 1) * rows):
         key = folded_product(key ^ U64(signature[i]), FOLD_FACTOR) ^ (key << U64(7))
     return key
@@ -220,7 +235,7 @@ def band_key(signature: Any, band: Any, rows: Any, salt: Any) -> Any:
 @kernel
 def _digest(
     data: Any, offsets: Any, first: Any, wanted: Any, salts: Any, factors: Any, summands: Any, bands: Any, rows: Any,
-    scratch: Scratch, hashes: Any, room: Any, signature: Any,
+    bits: Any, scratch: Scratch, hashes: Any, room: Any, signature: Any,
     shingles: Any, body_sizes: Any, starts: Any, sketches: Any, signatures: Any, band_keys: Any, body_keys: Any,
 ) -> Any:  # fmt: skip
     banded, bodied = 0, 0
@@ -240,11 +255,11 @@ def _digest(
             room[0] += total
         _sketch(signature, bands * rows, sketches[row])
         for band in range(bands):
-            put_key(band_keys, banded, band_key(signature, band, rows, salts[row]), first + row)
+            put_key(band_keys, banded, band_key(signature, band, rows, salts[row]), bits, first + row)
             banded += 1
         if in_body:
             body_sizes[row] = in_body
-            put_key(body_keys, bodied, folded_product(body_key ^ salts[row], FOLD_FACTOR), first + row)
+            put_key(body_keys, bodied, folded_product(body_key ^ salts[row], FOLD_FACTOR), bits, first + row)
             bodied += 1
     return banded, bodied
 

@@ -9,7 +9,7 @@ bucket's distinct shingles, and keepers are taken in the keeper order, each drop
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from algstack.dedup import groups, verify
 from algstack.dedup.bands import RECALL, Bands, choose
-from algstack.dedup.digest import PARTITIONS, SKETCH_WORDS, Arena, Digester, keys_of_fingerprints, least_agreement
+from algstack.dedup.digest import SKETCH_WORDS, Arena, Digester, keys_of_fingerprints, least_agreement, partition_bits
 from algstack.dedup.fingerprint import fingerprints
 from algstack.dedup.groups import Groups, GroupSet
 from algstack.dedup.keepers import COLUMNS, EXACT, NEAR, ORDER, SAME_BODY, Criterion, in_keeper_order
@@ -115,16 +115,22 @@ class Deduplication:
             return self._decide(found)
 
     def _spill(self, name: str, share: int) -> Spill:
-        return Spill(self.folder, name, self.settings.memory // share)
+        return Spill(self.folder, name, self.settings.memory // share, 1 << self.bits)
+
+    def _each_partition(self, spill: Spill, work: Callable[[NDArray[np.uint64]], None]) -> None:
+        """Do something with the rows of each partition, and forget them all."""
+        list(self.pool.map(lambda number: work(spill.partition(number)), range(spill.partitions)))
+        spill.discard()
 
     # First: how many documents there are, and that their ids are unique.
 
     def _number(self) -> None:
-        ids = self._spill("ids", 8)
         counts = list(self.pool.map(self._count, self.parts))
         self.numbering = Numbering(counts)
         if len(self.numbering) >= 1 << 32:
             raise AlgstackError(f"{len(self.numbering)} documents are too many for one run: at most 2^32.")
+        self.bits = partition_bits(len(self.numbering), self.cut.bands)
+        ids = self._spill("ids", 8)
         list(self.pool.map(lambda part: self._read_ids(part, ids), range(len(self.parts))))
         self._check_ids(ids)
         self.state = State.of(len(self.numbering))
@@ -138,13 +144,13 @@ class Deduplication:
             texts = as_texts(batch.column(0))
             if not texts.valid.all():
                 raise DatasetError("A document has no id. Name the column that holds ids with --id-column.")
-            ids.add(keys_of_fingerprints(_fingerprints(texts), texts.valid, first))
+            ids.add(keys_of_fingerprints(_fingerprints(texts), texts.valid, self.bits, first))
             first += batch.num_rows
 
     def _check_ids(self, ids: Spill) -> None:
-        suspects = [_repeated(ids.partition(number)) for number in range(PARTITIONS)]
+        suspects: list[NDArray[np.uint32]] = []
+        self._each_partition(ids, lambda rows: suspects.append(_repeated(rows)))
         documents = np.unique(np.concatenate(suspects))
-        ids.discard()
         if len(documents):
             names = pl.Series(take(self.parts, self.numbering, documents, ["id"], self.pool).column(0))
             twice = names.filter(names.is_duplicated())
@@ -183,14 +189,14 @@ class Deduplication:
             state.body_sizes[rows] = digests.body_sizes
             state.starts[rows] = digests.starts
             state.signed[rows] = new
-            self.exact.add(keys_of_fingerprints(found, texts.valid, first))
+            self.exact.add(keys_of_fingerprints(found, texts.valid, self.bits, first))
             self.banded.add(digests.bands)
             self.bodied.add(digests.bodies)
             first += len(texts)
 
     def _digester(self) -> Digester:
         if not hasattr(self._local, "digester"):
-            self._local.digester = Digester(self.cut, self.arena)
+            self._local.digester = Digester(self.cut, self.arena, self.bits)
         digester: Digester = self._local.digester
         return digester
 
@@ -198,12 +204,11 @@ class Deduplication:
 
     def _label(self) -> None:
         self.copies = np.zeros(len(self.numbering), np.bool_)  # documents with the text of another
-        list(self.pool.map(self._label_partition, range(PARTITIONS)))
-        self.exact.discard()
+        self._each_partition(self.exact, self._label_copies)
 
-    def _label_partition(self, number: int) -> None:
+    def _label_copies(self, rows: NDArray[np.uint64]) -> None:
         state = self.state
-        documents = _repeated(self.exact.partition(number))
+        documents = _repeated(rows)
         found = state.fingerprints[documents]
         order = np.lexsort((documents, found[:, 1], found[:, 0]))
         documents, found = documents[order], found[order]
@@ -220,16 +225,12 @@ class Deduplication:
     # Fourth: who shares a key with whom.
 
     def _find_groups(self) -> Groups:
-        found = GroupSet()
-
-        def of_partition(number: int) -> None:
-            state = self.state
-            groups.find(self.banded.partition(number), state.labels, state.sketches, self.least, found)
-            groups.find(self.bodied.partition(number), state.labels, state.sketches, 0, found)
-
-        list(self.pool.map(of_partition, range(PARTITIONS)))
-        self.banded.discard()
-        self.bodied.discard()
+        found, state = GroupSet(), self.state
+        self._each_partition(
+            self.banded, lambda rows: groups.find(rows, state.labels, state.sketches, self.least, found)
+        )
+        # Documents with the same body may be unlike as a whole: their sketches do not count.
+        self._each_partition(self.bodied, lambda rows: groups.find(rows, state.labels, state.sketches, 0, found))
         return found.groups()
 
     # Fifth: bucket by bucket, keepers.

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from algstack.dedup.kernel import ALL, U64, ZERO
+from algstack.dedup.kernel import U64, load_within
 from algstack.dedup.vector import folded_product, inlined, kernel, load64
 
 # wyhash's secrets. Each holds bytes that valid UTF-8 cannot, so that no text multiplies by zero.
@@ -17,20 +17,6 @@ S0, S1 = U64(0xA0761D6478BD642F), U64(0xE7037ED1A0B428DB)
 S2, S3 = U64(0x8EBC6AF09C88C6E3), U64(0x589965CC75374CC3)
 
 NEWLINE, RETURN = 10, 13
-
-
-@inlined
-def _tail(data: Any, at: Any, end: Any) -> Any:
-    """Return `data[at:end]`, up to 8 bytes, as a number; 0 where there is nothing."""
-    count = min(end - at, 8)
-    if count <= 0:
-        return ZERO
-    if at + 8 <= len(data):
-        return load64(data, at) & (ALL >> U64(64 - 8 * count))
-    value = ZERO
-    for i in range(count):
-        value |= U64(data[at + i]) << U64(8 * i)
-    return value
 
 
 @inlined
@@ -43,7 +29,7 @@ def fingerprint(data: Any, begin: Any, end: Any) -> Any:
         one = folded_product(left ^ one, right ^ S1)
         two = folded_product(left ^ S3, right ^ two)
         at += 16
-    left, right = _tail(data, at, end), _tail(data, at + 8, end)
+    left, right = load_within(data, at, min(end - at, 8)), load_within(data, at + 8, max(end - at - 8, 0))
     length = U64(end - begin)
     one = folded_product(folded_product(left ^ one, right ^ S1) ^ length, S2)
     two = folded_product(folded_product(left ^ S3, right ^ two) ^ length, S0)

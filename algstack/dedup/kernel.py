@@ -24,13 +24,17 @@ BLOCK = 16_384
 
 # Kernels know numpy's fixed-width numbers only: a Python integer would turn 64-bit arithmetic into floating point.
 U32, U64 = np.uint32, np.uint64
-ZERO, ONE, ALL = U64(0), U64(1), U64(0xFFFFFFFFFFFFFFFF)
-LENGTH_FACTOR = U64(shingles.LENGTH_FACTOR)
-FOLD_FACTOR = U64(shingles.FOLD_FACTOR)
-SHINGLE_FACTOR = U64(shingles.SHINGLE_FACTOR)
-P4, P3, P2 = (U64(pow(shingles.SHINGLE_FACTOR, power, 1 << 64)) for power in (4, 3, 2))
+ZERO, ONE = U64(0), U64(1)
+TOKEN_SEED, FOLD_FACTOR = U64(shingles.TOKEN_SEED), U64(shingles.FOLD_FACTOR)
+_, R1, R2, R3, R4 = (U64(rotation) for rotation in shingles.ROTATIONS)
+FIRST_BYTES = np.array([(1 << 8 * count) - 1 for count in range(9)], np.uint64)
+"""Masks of a number's first bytes: a table, since a shift by all 64 bits is not defined."""
+
 HELD = shingles.SHINGLE_TOKENS - 1
 """Token hashes that a block hands to the next one: a shingle may begin with them."""
+
+MOST_SHINGLES = BLOCK // 2 + 1
+"""Shingles that a block may end: every second byte a token, after those that were handed over."""
 
 
 class Scratch(NamedTuple):
@@ -44,12 +48,11 @@ class Scratch(NamedTuple):
 
 def new_scratch() -> Scratch:
     """Return work space; each thread needs its own."""
-    most_tokens = BLOCK // 2 + 1 + HELD
     return Scratch(
         edges=np.empty(BLOCK + 2 * LANES, np.int32),
-        tokens=np.empty(most_tokens, np.uint64),
-        shingles=np.empty(most_tokens, np.uint64),
-        mixed=np.empty(most_tokens, np.uint32),
+        tokens=np.empty(MOST_SHINGLES + HELD, np.uint64),
+        shingles=np.empty(MOST_SHINGLES, np.uint64),
+        mixed=np.empty(MOST_SHINGLES, np.uint32),
     )
 
 
@@ -75,10 +78,10 @@ def is_word(byte: Any) -> Any:
 
 
 @inlined
-def _load_within(data: Any, at: Any, count: Any) -> Any:
-    """Return `count` bytes, 1 to 8, as a little-endian number, without reading past the buffer."""
+def load_within(data: Any, at: Any, count: Any) -> Any:
+    """Return `count` bytes, 0 to 8, as a little-endian number, without reading past the buffer."""
     if at + 8 <= len(data):
-        return load64(data, at) & (ALL >> U64(64 - 8 * count))
+        return load64(data, at) & FIRST_BYTES[count]
     value = ZERO
     for i in range(count):
         value |= U64(data[at + i]) << U64(8 * i)
@@ -110,13 +113,23 @@ def _token_edges(data: Any, begin: Any, end: Any, edges: Any) -> Any:
 
 
 @inlined
-def _hash_token(data: Any, begin: Any, length: Any) -> Any:
-    value = U64(length) * LENGTH_FACTOR
-    while length > 8:
-        value = folded_product(value ^ load64(data, begin), FOLD_FACTOR)
-        begin += 8
-        length -= 8
-    return folded_product(value ^ _load_within(data, begin, length), FOLD_FACTOR)
+def _hash_token(data: Any, at: Any, length: Any) -> Any:
+    value = TOKEN_SEED
+    if at + length + 16 <= len(data):
+        while length > 16:
+            value = folded_product(load64(data, at) ^ value, load64(data, at + 8) ^ FOLD_FACTOR)
+            at += 16
+            length -= 16
+        # Nearly all tokens come here at once: no branch that depends on their length.
+        left = load64(data, at) & FIRST_BYTES[min(length, 8)]
+        right = load64(data, at + 8) & FIRST_BYTES[max(length - 8, 0)]
+        return folded_product(left ^ value, right ^ FOLD_FACTOR)
+    while length > 0:
+        left, right = load_within(data, at, min(length, 8)), load_within(data, at + 8, max(min(length - 8, 8), 0))
+        value = folded_product(left ^ value, right ^ FOLD_FACTOR)
+        at += 16
+        length -= 16
+    return value
 
 
 @inlined
@@ -127,22 +140,24 @@ def token_end(data: Any, at: Any, end: Any) -> Any:
 
 
 @inlined
+def _rotated(value: Any, by: Any) -> Any:
+    return (value << by) | (value >> (U64(64) - by))
+
+
+@inlined
 def _shingles_of_tokens(tokens: Any, count: Any, out: Any) -> Any:
-    """Hash every five neighbouring tokens; return how many shingles there are."""
+    """Write the hash of every five neighbouring tokens; return how many shingles there are."""
     found = max(count - HELD, 0)
     for i in range(found):
-        value = (
-            tokens[i] * P4 + tokens[i + 1] * P3 + tokens[i + 2] * P2 + tokens[i + 3] * SHINGLE_FACTOR + tokens[i + 4]
-        )
-        value ^= value >> U64(32)
-        value *= SHINGLE_FACTOR
-        out[i] = value ^ (value >> U64(32))
+        two, three = _rotated(tokens[i + 1], R1), _rotated(tokens[i + 2], R2)
+        four, five = _rotated(tokens[i + 3], R3), _rotated(tokens[i + 4], R4)
+        out[i] = tokens[i] + two + three + four + five
     return found
 
 
 @inlined
-def next_shingles(data: Any, at: Any, end: Any, held: Any, scratch: Any) -> Any:
-    """Hash the shingles of the next block of `data[at:end]` into `scratch.shingles`.
+def next_shingles(data: Any, at: Any, end: Any, held: Any, scratch: Any, out: Any) -> Any:
+    """Write the hashes of the shingles of the next block of `data[at:end]`.
 
     Args:
         data: bytes.
@@ -150,6 +165,7 @@ def next_shingles(data: Any, at: Any, end: Any, held: Any, scratch: Any) -> Any:
         end: where the text ends.
         held: token hashes that the block before left, 0 to 4.
         scratch: this thread's work space.
+        out: room for MOST_SHINGLES.
 
     Returns:
         Where the next block begins, the token hashes left to it, and the number of shingles.
@@ -173,7 +189,7 @@ def next_shingles(data: Any, at: Any, end: Any, held: Any, scratch: Any) -> Any:
     for i in range(edges // 2):
         begin = scratch.edges[2 * i]
         scratch.tokens[held + i] = _hash_token(data, at + begin, scratch.edges[2 * i + 1] - begin)
-    found = _shingles_of_tokens(scratch.tokens, count, scratch.shingles)
+    found = _shingles_of_tokens(scratch.tokens, count, out)
     held = min(count, HELD)
     for i in range(held):
         scratch.tokens[i] = scratch.tokens[count - held + i]
@@ -194,14 +210,13 @@ def _mix32(value: Any) -> Any:
 
 
 @inlined
-def lower_minima(scratch: Any, count: Any, factors: Any, summands: Any, signature: Any) -> Any:
+def lower_minima(hashes: Any, mixed: Any, count: Any, factors: Any, summands: Any, signature: Any) -> Any:
     """Lower a signature's values to those of `count` shingles: datasketch's `affine32`, bit for bit.
 
     Eight permutations at a time stay in registers while the block's shingles stream past.
     """
-    mixed = scratch.mixed
     for i in range(count):
-        mixed[i] = _mix32(U32(scratch.shingles[i] >> U64(32)))
+        mixed[i] = _mix32(U32(hashes[i] >> U64(32)))
     for k in range(0, len(factors), 8):
         a0, a1, a2, a3 = factors[k], factors[k + 1], factors[k + 2], factors[k + 3]
         a4, a5, a6, a7 = factors[k + 4], factors[k + 5], factors[k + 6], factors[k + 7]
@@ -240,7 +255,7 @@ def sign(data: Any, offsets: Any, factors: Any, summands: Any, scratch: Any, sig
         signature[:] = U32(0xFFFFFFFF)
         at, end, held, total = offsets[row], offsets[row + 1], 0, 0
         while at < end:
-            at, held, found = next_shingles(data, at, end, held, scratch)
-            lower_minima(scratch, found, factors, summands, signature)
+            at, held, found = next_shingles(data, at, end, held, scratch, scratch.shingles)
+            lower_minima(scratch.shingles, scratch.mixed, found, factors, summands, signature)
             total += found
         counts[row] = total

@@ -1,7 +1,7 @@
 """Rows that wait in memory, and beyond a budget on disk, until those that may belong together are looked at together.
 
-Rows are 64-bit numbers in 256 partitions. What does not fit into memory is written to Parquet files of 256 row groups,
-one for each partition.
+Rows are 64-bit numbers in partitions. What does not fit into memory is written to Parquet files with one row group for
+each partition.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from algstack.dataset import explained_os_errors
-from algstack.dedup.digest import PARTITIONS, Keys
+from algstack.dedup.digest import Keys
 from algstack.dedup.vector import kernel
 
 _SCHEMA = pa.schema([pa.field("row", pa.uint64(), nullable=False)])
@@ -25,9 +25,10 @@ _SCHEMA = pa.schema([pa.field("row", pa.uint64(), nullable=False)])
 class Spill:
     """Partitioned rows; any thread may add some."""
 
-    def __init__(self, folder: Path, name: str, budget: int) -> None:
+    def __init__(self, folder: Path, name: str, budget: int, partitions: int) -> None:
         """Make an empty spill that holds `budget` bytes in memory and the rest in files `folder/name-*.parquet`."""
         self._folder, self._name, self._budget = folder, name, budget
+        self.partitions = partitions
         self._pending: list[tuple[NDArray[np.int64], NDArray[np.uint64]]] = []
         self._pending_bytes = 0
         self._files: list[Path] = []
@@ -37,7 +38,7 @@ class Spill:
         """Add rows; write all that are in memory to disk where they have become too many."""
         if not len(keys.rows):
             return
-        bounds, rows = np.zeros(PARTITIONS + 1, np.int64), np.empty(len(keys.rows), np.uint64)
+        bounds, rows = np.zeros(self.partitions + 1, np.int64), np.empty(len(keys.rows), np.uint64)
         _scatter(keys.partitions, keys.rows, bounds, rows)
         with self._lock:
             self._pending.append((bounds, rows))
@@ -60,7 +61,7 @@ class Spill:
             explained_os_errors(path),
             pq.ParquetWriter(path, _SCHEMA, compression="none", use_dictionary=False, write_statistics=False) as writer,
         ):
-            for number in range(PARTITIONS):
+            for number in range(self.partitions):
                 writer.write_table(pa.table([self._in_memory(number)], schema=_SCHEMA))
         self._files.append(path)
         self._pending, self._pending_bytes = [], 0
@@ -77,7 +78,7 @@ def _scatter(partitions: Any, rows: Any, bounds: Any, out: Any) -> None:
     """Sort rows by partition, by counting: partition p becomes `out[bounds[p]:bounds[p + 1]]`."""
     for partition in partitions:
         bounds[partition + 1] += 1
-    for number in range(PARTITIONS):
+    for number in range(len(bounds) - 1):
         bounds[number + 1] += bounds[number]
     place = bounds[:-1].copy()
     for i in range(len(rows)):

@@ -162,7 +162,7 @@ def read_hashes(data: Any, offsets: Any, slots: Any, scratch: Scratch, starts: A
             continue
         at, end, held, place = offsets[row], offsets[row + 1], 0, -1 - starts[slot]
         while at < end:
-            at, held, found = next_shingles(data, at, end, held, scratch)
+            at, held, found = next_shingles(data, at, end, held, scratch, scratch.shingles)
             copy(scratch.shingles, 0, found, read, place)
             place += found
 
