@@ -14,6 +14,8 @@ import typer
 
 from algstack import __version__, display, explain, manifest, pipeline
 from algstack.crawl import stage as crawl_stage
+from algstack.decontaminate import report as decontaminate_report
+from algstack.decontaminate import stage as decontaminate_stage
 from algstack.dedup import stage as dedup_stage
 from algstack.engine import default_workers
 from algstack.errors import AlgstackError, ExitCode
@@ -102,7 +104,11 @@ def filter_(
 ) -> None:
     """Decide which documents are the mathematics that is wanted."""
 
-    _run_stage("filter", lambda context: filter_stage.run(context, lang), manifest_path, workspace, workers, as_json)
+    def run(context: Context) -> pipeline.Records:
+        chosen = replace(context, manifest=context.manifest.override("filter", profile=profile))
+        return filter_stage.run(chosen, lang)
+
+    _run_stage("filter", run, manifest_path, workspace, workers, as_json)
 
 
 @app.command()
@@ -122,6 +128,30 @@ def dedup(
         return {"dedup": dedup_stage.run(chosen)}
 
     _run_stage("dedup", run, manifest_path, workspace, workers, as_json)
+
+
+@app.command()
+def decontaminate(
+    report_only: Annotated[bool, typer.Option("--report-only", help="Say what would go; decide nothing.")] = False,
+    manifest_path: ManifestOption = DEFAULT_MANIFEST,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take benchmarks out, and redact secrets and personal data."""
+    if not report_only:
+        _run_stage(
+            "decontaminate",
+            lambda context: {"decontaminate": decontaminate_stage.run(context)},
+            manifest_path,
+            workspace,
+            workers,
+            as_json,
+        )
+        return
+    with display.progress() as progress:
+        report = decontaminate_stage.report_only(_context(manifest_path, workspace, workers, progress))
+    typer.echo(json.dumps(report, indent=2) if as_json else "\n".join(decontaminate_report.in_words(report)))
 
 
 @app.command()

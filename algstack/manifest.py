@@ -20,6 +20,12 @@ class Source(toml.Config):
     name: Name
 
 
+def as_moment(value: datetime | date) -> datetime:
+    """Return a moment in UTC: a date's midnight, a local time taken as UTC."""
+    moment = value if isinstance(value, datetime) else datetime(*value.timetuple()[:3], tzinfo=UTC)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 class Origin(Source):
     """A source of files: where they come from and what is known of them as a whole."""
 
@@ -30,10 +36,7 @@ class Origin(Source):
     @property
     def created_at(self) -> datetime | None:
         """The date as a moment in UTC; a date without time is its midnight."""
-        if self.date is None:
-            return None
-        moment = self.date if isinstance(self.date, datetime) else datetime(*self.date.timetuple()[:3], tzinfo=UTC)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return None if self.date is None else as_moment(self.date)
 
 
 class FolderSource(Origin):
@@ -91,8 +94,34 @@ class StackExchangeSource(Source):
     tag_wikis: bool = False
 
 
+class GitHubSource(Source):
+    """Repositories of GitHub, each at its last commit before `cutoff` on the default branch.
+
+    They are found by search, for each of `languages` and in `organizations`, or named, in `repositories` or in the
+    file `repository_list`. Where none of these is given, the languages are all that the filters name.
+    """
+
+    kind: Literal["github"]
+    cutoff: datetime | date  # a date without time is its midnight, UTC
+    languages: tuple[str, ...] | None = None  # names of filters, or of GitHub's languages
+    organizations: tuple[str, ...] = ()  # or users
+    repositories: tuple[str, ...] = ()  # owner/name
+    repository_list: str | None = None  # a file: owner/name, one a line; `#` begins a comment
+    qualifiers: str = ""  # added to each search, e.g. "stars:>=2"
+    forks: bool = False
+    mirrors: bool = True
+    archived: bool = True
+    exclude_repositories: tuple[str, ...] = ()  # glob patterns of owner/name
+    exclude: tuple[str, ...] = ()  # glob patterns of paths
+
+    @property
+    def until(self) -> datetime:
+        """The cutoff as a moment in UTC."""
+        return as_moment(self.cutoff)
+
+
 AnySource = Annotated[
-    ArchiveSource | FolderSource | GitSource | PythonPackagesSource | StackExchangeSource,
+    ArchiveSource | FolderSource | GitHubSource | GitSource | PythonPackagesSource | StackExchangeSource,
     Field(discriminator="kind"),
 ]
 
@@ -118,6 +147,84 @@ class DedupConfig(toml.Config):
     """What is a near-duplicate: exact Jaccard similarity of 5-token shingles at or above `threshold`."""
 
     threshold: float = Field(default=0.7, gt=0, le=1)
+
+
+class Benchmark(toml.Config):
+    """A benchmark that training text must not hold: where the user's copy lies, and what in it is a problem.
+
+    A row is an object of JSON lines, of a JSON list, or a row of Parquet; of a folder or archive of other files each
+    file is one row, with the fields `path` and `text`. A field's name may lead into a row: `a.b`, and `0` into a list.
+    """
+
+    name: Name
+    path: str  # file, folder or archive, relative to `folder` of [decontaminate]; may have wildcards
+    version: str | None = None
+    title: str | None = None
+    url: str | None = None
+    hub: str | None = None  # the data set's name on the Hugging Face Hub
+    license: str | None = None
+    sha256: str | None = None  # of the copy: `algstack decontaminate` prints it
+    files: str = "*"  # which files of a folder or archive
+    id: str | None = None  # field with the problem's name; numbered where there is none
+    text: tuple[str, ...] = ()  # fields in words or code, compared by runs of words
+    formal: tuple[str, ...] = ()  # fields with a formal statement, compared as such
+    lang: Literal["coq", "hollight", "isabelle", "lean", "metamath"] | None = None  # that the formal fields are in
+    theorem: str | None = None  # field with the name of a theorem, where that is all that is known
+    theorem_path: str | None = None  # field with the file that the theorem is in
+    similarity: float = Field(default=1.0, gt=0, le=1)  # least similarity of a formal statement; 1 is equal
+
+    @model_validator(mode="after")
+    def _has_problems(self) -> Self:
+        if not (self.text or self.formal or self.theorem):
+            raise ValueError("says no field to compare: give `text`, `formal` or `theorem`")
+        if (self.formal or self.theorem) and self.lang is None:
+            raise ValueError("has formal statements: `lang` must say in which language")
+        return self
+
+
+class DecontaminateConfig(toml.Config):
+    """Which benchmarks are taken out, and how; without benchmarks nothing is compared."""
+
+    benchmarks: tuple[Name, ...] = ()  # names of [[decontaminate.benchmark]] or of manifests/benchmarks.toml
+    optional: tuple[Name, ...] = ()  # the same, applied only if there is a copy
+    benchmark: tuple[Benchmark, ...] = ()  # your own
+    folder: str = "benchmarks"  # where the copies lie
+    ngram: int = Field(default=13, ge=5, le=100)  # words of a run that counts; Llemma's report has 30
+    action: Literal["drop", "cut"] = "drop"  # what a shared run of words does to its document
+    repository_share: float = Field(default=0.3, gt=0, le=1)  # of its theorems or text, above which it is a benchmark
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        names = [*self.benchmarks, *self.optional]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"the benchmark `{twice[0]}` is named twice")
+        return self
+
+
+class RedactConfig(toml.Config):
+    """What is replaced by a placeholder in documents that are kept."""
+
+    secrets: bool = True  # private keys, tokens, passwords
+    personal: bool = True  # e-mail addresses, IP addresses
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is looked for."""
+        return self.secrets or self.personal
+
+
+class LicensesConfig(toml.Config):
+    """Which licences a document may have; where the manifest has no such table, any and none."""
+
+    allow: tuple[str, ...] = ("permissive",)  # SPDX expressions, and the groups permissive, copyleft, unknown, any
+    deny: tuple[str, ...] = ()
+
+
+class RemovalConfig(toml.Config):
+    """Who asked not to be in the dataset."""
+
+    files: tuple[str, ...] = ()  # opt-out files, see algstack/removal.py
 
 
 class ReleaseConfig(toml.Config):
@@ -150,6 +257,10 @@ class Manifest(toml.Config):
     crawl: CrawlConfig = CrawlConfig()
     filter: FilterConfig = FilterConfig()
     dedup: DedupConfig = DedupConfig()
+    decontaminate: DecontaminateConfig = DecontaminateConfig()
+    redact: RedactConfig = RedactConfig()
+    licenses: LicensesConfig | None = None
+    removal: RemovalConfig = RemovalConfig()
     release: ReleaseConfig = ReleaseConfig()
 
     @model_validator(mode="after")

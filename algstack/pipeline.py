@@ -11,6 +11,7 @@ from typing import NamedTuple
 from algstack import dataset
 from algstack.crawl import stage as crawl
 from algstack.dataset import Counts, StageRecord
+from algstack.decontaminate import stage as decontaminate
 from algstack.dedup import stage as dedup
 from algstack.filter import stage as filtering
 from algstack.release import stage as release
@@ -35,6 +36,10 @@ def _dedup(context: Context) -> Records:
     return {"dedup": dedup.run(context)}
 
 
+def _decontaminate(context: Context) -> Records:
+    return {"decontaminate": decontaminate.run(context)}
+
+
 def _release(context: Context) -> Records:
     return {"release": release.run(context)}
 
@@ -43,6 +48,7 @@ STAGES = (
     Stage("crawl", _crawl, "crawl"),
     Stage("filter", filtering.run, "filter"),
     Stage("dedup", _dedup, "dedup"),
+    Stage("decontaminate", _decontaminate, "decontaminate"),
     Stage("release", _release, "releases"),
 )
 

@@ -31,12 +31,24 @@ from algstack.crawl.stackexchange.rows import attributes, rows, unescape
 
 SEED = 20250101
 FRAGMENTS = 30_000
+BLOCKS = (1, 1, 2, 2, 3, 3, 4, 5, 7)  # of a post
+BODIES = 100_000  # 100 MB: far more than the archive's dictionary holds, so that none is packed for nothing
 ANSWERS_BEFORE = 0.002  # answers that stand before their question, as after a merge
 ORPHANS = 0.001
 
 FORMULAS = (
-    r"$x_{N}$", r"$f : X \to Y$", r"$\mathbb{R}^{N}$", r"$a_{N} &lt; b_{N}$", r"$\lambda_{N}$", r"$O(n^{N})$",
-    r"$\alpha &gt; N$", r"$A_{N}$", r"$\sum_{i=1}^{N} x_i^2$", r"$\|x - y\|$", r"$G/H_{N}$", r"$p \equiv N \pmod 4$",
+    r"$x_{N}$",
+    r"$f : X \to Y$",
+    r"$\mathbb{R}^{N}$",
+    r"$a_{N} &lt; b_{N}$",
+    r"$\lambda_{N}$",
+    r"$O(n^{N})$",
+    r"$\alpha &gt; N$",
+    r"$A_{N}$",
+    r"$\sum_{i=1}^{N} x_i^2$",
+    r"$\|x - y\|$",
+    r"$G/H_{N}$",
+    r"$p \equiv N \pmod 4$",
 )
 DISPLAYS = (
     "$$\\int_0^{N} e^{-x^2} \\, dx = \\frac{\\sqrt{\\pi}}{2}$$",
@@ -68,7 +80,12 @@ class Shapes:
     def fragments(self, count: int) -> list[str]:
         """Return HTML blocks in the shares in which real posts have them."""
         kinds: Sequence[tuple[float, Callable[[], str]]] = (
-            (74, self._paragraph), (6, self._display), (7, self._list), (5, self._code), (4, self._quote), (4, self._odd),
+            (74, self._paragraph),
+            (6, self._display),
+            (7, self._list),
+            (5, self._code),
+            (4, self._quote),
+            (4, self._odd),
         )
         makers = self._rng.choices([make for _, make in kinds], [weight for weight, _ in kinds], k=count)
         return [make() for make in makers]
@@ -125,8 +142,9 @@ def posts(count: int, seed: int = SEED) -> Iterator[bytes]:
     rng = random.Random(seed)
     pool = [escape(fragment).replace("\n", "&#xA;") for fragment in Shapes(seed).fragments(FRAGMENTS)]
     titles = [escape(Shapes(number)._sentence(5, 12)) for number in range(200)]
+    bodies = ["&#xA;&#xA;".join(rng.choices(pool, k=rng.choice(BLOCKS))) + "&#xA;" for _ in range(min(count, BODIES))]
     for number in range(1, count + 1):
-        body = "&#xA;&#xA;".join(rng.choices(pool, k=rng.choice((1, 1, 2, 2, 3, 3, 4, 5, 7)))) + "&#xA;"
+        body = bodies[rng.randrange(len(bodies))]
         common = f'CreationDate="20{10 + number * 14 // count}-05-14T08:11:02.157" Score="{rng.randrange(-3, 40)}"'
         tail = (
             f'OwnerUserId="{rng.randrange(1, 10**6)}" LastActivityDate="2024-12-12T20:57:19.903" CommentCount="1" '
@@ -139,9 +157,8 @@ def posts(count: int, seed: int = SEED) -> Iterator[bytes]:
                 f'Title="{rng.choice(titles)}" Tags="|linear-algebra|python|" AnswerCount="2" {tail}'
             ).encode()
         else:
-            yield (
-                f'  <row Id="{number}" PostTypeId="2" ParentId="{_parent(rng, number, count)}" {common} Body="{body}" {tail}'
-            ).encode()
+            ids = f'Id="{number}" PostTypeId="2" ParentId="{_parent(rng, number, count)}"'
+            yield f'  <row {ids} {common} Body="{body}" {tail}'.encode()
 
 
 def _parent(rng: random.Random, number: int, count: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -19,6 +19,8 @@ class FewLanguages:
     """As much of the filters as the crawl asks for."""
 
     extensions: tuple[tuple[str, str], ...] = ((".lean", "lean"), (".py", "python"), (".v", "coq"))
+
+    linguist: ClassVar = {"lean": ("Lean", "Lean 4"), "coq": ("Rocq Prover",), "python": ("Python",), "maple": ()}
 
     def for_path(self, path: str) -> str | None:
         return next((lang for ending, lang in self.extensions if path.lower().endswith(ending)), None)

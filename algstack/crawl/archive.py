@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import bz2
+import lzma
 import stat
-import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from functools import partial
-from lzma import LZMAError
-from pathlib import Path, PurePosixPath
-from typing import IO, NamedTuple, cast
+from pathlib import Path
+from typing import IO, NamedTuple
 
 import pyarrow as pa
-from isal import igzip
 
 from algstack.crawl.files import FileReader, RawFile, Refusal, Repository
+from algstack.crawl.tar import FOLDER, Damage, GzipStream, Header, TarStream
 from algstack.crawl.task import CrawlTask, exclusion, paths_of
 from algstack.errors import SourceError
 from algstack.manifest import ArchiveSource, CrawlConfig, LoadedManifest
@@ -26,17 +25,21 @@ ENDINGS = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".tar", ".zip", ".whl")
 RATIO_FROM_BYTES = 64 * 2**20
 """Below this, an archive may be packed as well as it likes: short files of zeros are no attack."""
 
-DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, igzip.BadGzipFile, LZMAError, EOFError, NotImplementedError)
+DAMAGE = (Damage, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
 """What the readers raise on archives that are cut off or broken."""
 
 
 class Member(NamedTuple):
-    """One member of an archive. `refusal` says why it must not be read, by its kind alone."""
+    """One member of an archive.
+
+    `refusal` says why it must not be read, by its kind alone; `read` returns its first bytes, as many as it is told
+    at most, and is called before the next member is asked for.
+    """
 
     name: str
     size: int
     refusal: Refusal | None
-    open: Callable[[], IO[bytes]]
+    read: Callable[[int], bytes]
 
 
 class ArchiveBomb(Exception):  # noqa: N818 - what it is, not an error of ours
@@ -78,9 +81,9 @@ def _read(
 
 def _files(path: Path, strip: int, exclude: tuple[str, ...], reader: FileReader) -> Iterator[RawFile]:
     """Yield an archive's files; if it breaks off, the last one stands for the archive and says so."""
-    members = _zip_members(path) if path.name.lower().endswith((".zip", ".whl")) else _tar_members(path)
+    members = _zip_members(path) if path.name.lower().endswith((".zip", ".whl")) else _tar_members(path, reader.limits)
     try:
-        yield from read_members(members, path.stat().st_size, strip, exclude, reader)
+        yield from read_members(members, partial(_size, path), strip, exclude, reader)
     except DAMAGE as error:
         yield RawFile(path.name, 0, Refusal("broken-archive", f"{type(error).__name__}: {error}"))
     except ArchiveBomb as bomb:
@@ -88,13 +91,13 @@ def _files(path: Path, strip: int, exclude: tuple[str, ...], reader: FileReader)
 
 
 def read_members(
-    members: Iterator[Member], packed: int, strip: int, exclude: tuple[str, ...], reader: FileReader
+    members: Iterator[Member], packed: Callable[[], int], strip: int, exclude: tuple[str, ...], reader: FileReader
 ) -> Iterator[RawFile]:
     """Yield the files of an archive, each path once; what is refused is yielded with its refusal.
 
     Args:
         members: in the archive's order.
-        packed: bytes of the archive as it is stored, for the ratio.
+        packed: tells the bytes of the archive as it is stored, or those read so far, for the ratio.
         strip: leading folders to remove from names.
         exclude: glob patterns of paths (after stripping) that are not part of the source.
         reader: says what is wanted, and the limits.
@@ -108,7 +111,7 @@ def read_members(
     for number, member in enumerate(members, 1):
         unpacked += member.size
         _check_limits(number, unpacked, packed, reader.limits)
-        path = "/".join(PurePosixPath(member.name).parts[strip:])
+        path = _stripped(member.name, strip)
         if not path or excluded(path):
             continue
         refusal = _unsafe(member.name) or member.refusal or reader.refusal(path, member.size)
@@ -119,65 +122,110 @@ def read_members(
         yield RawFile(path, member.size, refusal or _content(member, reader.limits))
 
 
-def _check_limits(members: int, unpacked: int, packed: int, limits: CrawlConfig) -> None:
+def _stripped(name: str, strip: int) -> str:
+    """Return a name without its leading folders, without `.` and doubled slashes."""
+    parts = [part for part in name.split("/") if part not in {"", "."}]
+    if name.startswith("/"):
+        parts.insert(0, "/")
+    return "/".join(parts[strip:])
+
+
+def _check_limits(members: int, unpacked: int, packed: Callable[[], int], limits: CrawlConfig) -> None:
     if members > limits.max_archive_members:
         raise ArchiveBomb(f"more than {limits.max_archive_members} members")
+    _check_bytes(unpacked, packed, limits)
+
+
+def _check_bytes(unpacked: int, packed: Callable[[], int], limits: CrawlConfig) -> None:
     if unpacked > limits.max_archive_bytes:
         raise ArchiveBomb(f"more than {limits.max_archive_bytes} bytes")
-    if unpacked > RATIO_FROM_BYTES and unpacked > limits.max_archive_ratio * packed:
-        raise ArchiveBomb(f"{unpacked} bytes from {packed}: a ratio above {limits.max_archive_ratio:g}")
+    if unpacked > RATIO_FROM_BYTES and unpacked > limits.max_archive_ratio * packed():
+        raise ArchiveBomb(f"{unpacked} bytes from {packed()}: a ratio above {limits.max_archive_ratio:g}")
 
 
 def _unsafe(name: str) -> Refusal | None:
-    path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or (path.parts[:1] and path.parts[0].endswith(":")):
+    parts = name.replace("\\", "/").split("/")
+    # Absolute, with a Windows drive, or leading out.
+    if (parts[0] == "" and len(parts) > 1) or parts[0].endswith(":") or ".." in parts:
         return Refusal("unsafe-path", name)
     return None
 
 
 def _content(member: Member, limits: CrawlConfig) -> bytes | Refusal:
-    with member.open() as file:
-        # One byte more than stated: a header may lie about the size.
-        content = file.read(min(member.size, limits.max_file_bytes) + 1)
+    # One byte more than stated: a header may lie about the size.
+    content = member.read(min(member.size, limits.max_file_bytes) + 1)
     if len(content) > limits.max_file_bytes:
         return Refusal("too-large", f"more than the {member.size} bytes that its header states")
     return content
 
 
-def _tar_members(path: Path) -> Iterator[Member]:
-    gzipped = path.name.lower().endswith((".gz", ".tgz"))
-    stream = cast("IO[bytes]", igzip.IGzipFile(path, "rb")) if gzipped else path.open("rb")  # type: ignore[no-untyped-call]
-    with closing(stream):
-        yield from tar_members(stream, "r|" if gzipped else "r|*")
+def _size(path: Path) -> int:
+    return path.stat().st_size
 
 
-def tar_members(stream: IO[bytes], mode: str = "r|") -> Iterator[Member]:
-    """Yield the members of a tar stream that are not folders; each must be read before the next."""
-    with tarfile.open(fileobj=stream, mode=mode) as tar:  # type: ignore[call-overload]
-        for member in tar:
-            if not member.isdir():
-                yield Member(member.name, member.size, _tar_refusal(member), partial(_extract, tar, member))
-            # A stream cannot go back, so what tarfile remembers of members is only memory.
-            tar.members = []
+class Unpacked:
+    """A stream of unpacked bytes that ends in an ArchiveBomb where there are more than the limits allow.
+
+    What members' headers state is checked as well, before anything is unpacked; this stops what no header states.
+    """
+
+    def __init__(self, read: Callable[[int], bytes], packed: Callable[[], int], limits: CrawlConfig) -> None:
+        self._read = read
+        self._packed = packed
+        self._limits = limits
+        self._bytes = 0
+
+    def read(self, size: int) -> bytes:
+        """Return at most `size` bytes; none at the end."""
+        content = self._read(size)
+        self._bytes += len(content)
+        _check_bytes(self._bytes, self._packed, self._limits)
+        return content
 
 
-def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
-    file = tar.extractfile(member)
-    assert file is not None
-    return file
+def _tar_members(path: Path, limits: CrawlConfig) -> Iterator[Member]:
+    with _open_tar(path) as stream:
+        packed = partial(_size, path)
+        if path.name.lower().endswith((".gz", ".tgz")):
+            yield from tar_members(Unpacked(GzipStream(stream).read, packed, limits))
+        else:
+            yield from tar_members(Unpacked(stream.read, packed, limits))
 
 
-def _tar_refusal(member: tarfile.TarInfo) -> Refusal | None:
-    if member.issym() or member.islnk():
-        return Refusal("link", member.linkname)
-    return None if member.isfile() else Refusal("special-file")
+def _open_tar(path: Path) -> IO[bytes]:
+    match path.suffix.lower():
+        case ".xz":
+            return lzma.open(path)
+        case ".bz2":
+            return bz2.open(path)
+        case _:
+            return path.open("rb")
+
+
+def tar_members(stream: Unpacked) -> Iterator[Member]:
+    """Yield the members of a tar stream that are not folders."""
+    tar = TarStream(stream)
+    for header in tar.members():
+        if header.kind != FOLDER:
+            yield Member(header.name, header.size, _tar_refusal(header), tar.read)
+
+
+def _tar_refusal(header: Header) -> Refusal | None:
+    if header.is_link:
+        return Refusal("link", header.link)
+    return None if header.is_file else Refusal("special-file")
 
 
 def _zip_members(path: Path) -> Iterator[Member]:
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             if not info.is_dir():
-                yield Member(info.filename, info.file_size, _zip_refusal(info), partial(archive.open, info))
+                yield Member(info.filename, info.file_size, _zip_refusal(info), partial(_read_zip, archive, info))
+
+
+def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, size: int) -> bytes:
+    with archive.open(info) as file:
+        return file.read(size)
 
 
 def _zip_refusal(info: zipfile.ZipInfo) -> Refusal | None:

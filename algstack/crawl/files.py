@@ -25,14 +25,29 @@ DETECTION_CONFIDENCE = 0.5
 CONTROL_SHARE = 0.01
 """More control characters than this, and what was detected as text in some old encoding is not text."""
 
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+"""How the files begin that git LFS leaves in a repository (github.com/git-lfs/git-lfs, docs/spec.md)."""
+
 # What an extension says before anything is read; the reasons are shown to people as they stand.
 REASONS = {
     "archive-bomb": "the archive unpacks to more than the manifest's limits allow, and was left there",
     "binary": "holds NUL bytes: not a text file",
     "broken-archive": "the archive ends early or is damaged; what came before is kept",
+    "lfs-pointer": "only points to a file that git LFS keeps elsewhere",
     "link": "a link: where it leads is not part of the source",
     "no-language": "no filter names this file's extension",
     "repeated-path": "the archive holds this path more than once; the first one is kept",
+    "repository-archived": "an archived repository, which the manifest leaves out",
+    "repository-blocked": "GitHub does not give the repository out",
+    "repository-empty": "the repository has no commits",
+    "repository-excluded": "the manifest leaves this repository out",
+    "repository-failed": "the repository could not be fetched; `algstack crawl --retry failed` tries again",
+    "repository-fork": "a fork, which the manifest leaves out",
+    "repository-gone": "the repository is not there any more",
+    "repository-mirror": "a mirror of a repository elsewhere, which the manifest leaves out",
+    "repository-new": "no commit before the manifest's cutoff on the default branch",
+    "repository-private": "a private repository, which only this token may read",
+    "repository-too-large": "the archive unpacks to more than the manifest's limits allow",
     "special-file": "a device, a pipe or a socket, not a file",
     "submodule": "another repository's commit, not a file of this one",
     "too-large": "larger than the manifest's `crawl.max_file_bytes`",
@@ -183,6 +198,8 @@ def read(repository: Repository, file: RawFile, languages: Languages) -> dict[st
     """Return a row of DOCUMENTS, or why the file cannot be one."""
     if isinstance(file.content, Refusal):
         return file.content
+    if file.content.startswith(LFS_POINTER):
+        return Refusal("lfs-pointer", file.content[-40:].decode("utf-8", "replace").strip())
     decoded = decode(file.content)
     if isinstance(decoded, Refusal):
         return decoded

@@ -14,15 +14,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from algstack import engine
+from algstack import engine, gate, removal
 from algstack.crawl import archive, files, folder, git, packages
 from algstack.crawl.files import FileReader
+from algstack.crawl.github import source as github
 from algstack.crawl.stackexchange import source as stackexchange
 from algstack.crawl.task import CrawlTask
 from algstack.dataset import Counts, Part, StageFolder, StageRecord, TaskRecord, part_writer, run_tasks
 from algstack.documents import DECISIONS, DOCUMENTS
 from algstack.errors import DatasetError, ManifestError
-from algstack.manifest import LoadedManifest, Source, select
+from algstack.manifest import GitHubSource, LoadedManifest, Source, select
+from algstack.removal import Removals
 from algstack.toml import nearest
 from algstack.workspace import Context, DocumentPart, Workspace, as_frame
 
@@ -39,7 +41,7 @@ PLANS: Mapping[str, Callable[[Any, LoadedManifest], list[CrawlTask]]] = {
     "python-packages": packages.plan,
     "stackexchange": stackexchange.plan,
 }
-"""Every kind of source, and what turns it into tasks."""
+"""Every kind of local source, and what turns it into tasks."""
 
 
 class Languages(files.Languages, Protocol):
@@ -50,14 +52,22 @@ class Languages(files.Languages, Protocol):
         """Extensions and the languages they name, as JSON values."""
         ...
 
+    @property
+    def linguist(self) -> Mapping[str, tuple[str, ...]]:
+        """Each language's names on GitHub."""
+        ...
 
-def run(context: Context, languages: Languages, sources: Sequence[str] | None = None) -> dict[str, StageRecord]:
+
+def run(
+    context: Context, languages: Languages, sources: Sequence[str] | None = None, retry: Sequence[str] = ()
+) -> dict[str, StageRecord]:
     """Crawl the manifest's sources; what is done already is not done again.
 
     Args:
         context: the manifest, the workspace, the number of workers.
         languages: the filters, which say what extensions are wanted.
         sources: names of sources; all by default.
+        retry: states of repositories of remote sources that get another chance, e.g. `failed`.
 
     Returns:
         Each source's record, by its name.
@@ -67,7 +77,7 @@ def run(context: Context, languages: Languages, sources: Sequence[str] | None = 
         SourceError: a source cannot be read at all.
         DatasetError: two sources bring the same document.
     """
-    records = {source.name: _crawl(context, languages, source) for source in _selected(context, sources)}
+    records = {source.name: _crawl(context, languages, source, retry) for source in _selected(context, sources)}
     check_ids(context.workspace, [source.name for source in context.manifest.config.sources])
     return records
 
@@ -80,19 +90,17 @@ def _selected(context: Context, names: Sequence[str] | None) -> list[Any]:
     return [source for name, source in sources.items() if names is None or name in names]
 
 
-def _crawl(context: Context, languages: Languages, source: Source) -> StageRecord:
+def _crawl(context: Context, languages: Languages, source: Source, retry: Sequence[str]) -> StageRecord:
     limits = context.manifest.config.crawl
-    stage = StageFolder(
-        context.workspace.crawl(source.name),
-        "crawl",
-        CODE,
-        {"source": select(source), "limits": select(limits), "extensions": languages.extensions},
-    )
-    kind = source.kind  # type: ignore[attr-defined]
-    tasks = {task.key: task for task in PLANS[kind](source, context.manifest)}
-    wanted = {key: stage.task_fingerprint(task.inputs) for key, task in tasks.items()}
+    removals = gate.removals_of(context.manifest)
+    config = {"source": select(source), "limits": select(limits), "extensions": languages.extensions}
+    if removals:
+        config["removals"] = removals.fingerprint
+    stage = StageFolder(context.workspace.crawl(source.name), "crawl", CODE, config)
     reader = FileReader(limits, languages, stage.path / SCRATCH)
-    work = partial(run_task, stage, reader)
+    tasks = {task.key: task for task in _plan(context, languages, source, reader, retry)}
+    wanted = {key: stage.task_fingerprint(task.inputs) for key, task in tasks.items()}
+    work = partial(run_task, stage, reader, removals)
 
     def run_missing(keys: list[str]) -> Iterator[TaskRecord]:
         context.progress.total(f"crawl {source.name}", len(keys))
@@ -108,10 +116,34 @@ def _crawl(context: Context, languages: Languages, source: Source) -> StageRecor
     return run_tasks(stage, wanted, run_missing)
 
 
-def run_task(stage: StageFolder, reader: FileReader, task: tuple[CrawlTask, str]) -> TaskRecord:
+def _plan(
+    context: Context, languages: Languages, source: Source, reader: FileReader, retry: Sequence[str]
+) -> list[CrawlTask]:
+    if isinstance(source, GitHubSource):
+        return github.plan(source, context, languages, reader, retry)
+    return PLANS[source.kind](source, context.manifest)  # type: ignore[attr-defined]
+
+
+def run_task(stage: StageFolder, reader: FileReader, removals: Removals, task: tuple[CrawlTask, str]) -> TaskRecord:
     """Read one task of a source and write its documents and decisions."""
     crawl, wanted = task
-    return write_task(stage, crawl.key, wanted, crawl.read(reader))
+    return write_task(stage, crawl.key, wanted, without_removed(crawl.read(reader), removals))
+
+
+def without_removed(batches: Iterable[pa.RecordBatch], removals: Removals) -> Iterator[pa.RecordBatch]:
+    """Yield the batches with documents that are to be removed made drops: their text is never written."""
+    for batch in batches:
+        if not removals or not batch.schema.equals(DOCUMENTS):
+            yield batch
+            continue
+        removed = removals.mask(as_frame(batch.select(["repo", "path", "swhid"]))).to_arrow().cast(pa.bool_())
+        yield batch.filter(pc.invert(removed))
+        if gone := batch.filter(removed).column("id").to_pylist():
+            yield pa.RecordBatch.from_pylist([_removed(name) for name in gone], DECISIONS)
+
+
+def _removed(name: str) -> dict[str, Any]:
+    return {"id": name, "stage": "crawl", "keep": False, "rule": removal.RULE, "reason": removal.REASON}
 
 
 def write_task(stage: StageFolder, key: str, wanted: str, batches: Iterable[pa.RecordBatch]) -> TaskRecord:

@@ -27,7 +27,7 @@ NEAR = "near-duplicate"
 
 REASONS = {
     EXACT: "The same text as the keeper's, line ends aside.",
-    SAME_BODY: "The same text as the keeper's, the licence header and white space aside.",
+    SAME_BODY: "The same tokens as the keeper's: only the licence header, white space or punctuation differ.",
     NEAR: "At least the threshold's share of the 5-token shingles of the two is common to both.",
 }
 

@@ -17,9 +17,9 @@ from datasketch import MinHash, MinHashLSH
 from numpy.typing import NDArray
 
 from algstack.dedup import bands
-from algstack.dedup.bodies import body
+from algstack.dedup.bodies import body_shingles
 from algstack.dedup.keepers import DROPS, EXACT, NEAR, ORDER, SAME_BODY, Criterion, in_keeper_order
-from algstack.dedup.shingles import SHINGLE_TOKENS, jaccard, shingle_set, signature_hashes, tokens
+from algstack.dedup.shingles import jaccard, shingle_set, signature_hashes
 
 
 def deduplicate(
@@ -62,7 +62,7 @@ class _Kept:
 
     threshold: float
     fates: dict[bytes, _Fate] = field(default_factory=dict)  # by the sha256 of a text
-    bodies: dict[bytes, str] = field(default_factory=dict)  # by the sha256 of a body
+    bodies: dict[bytes, str] = field(default_factory=dict)  # by the sha256 of a body's shingles
     shingles: dict[str, NDArray[np.uint64]] = field(default_factory=dict)
     order: dict[str, int] = field(default_factory=dict)
 
@@ -87,8 +87,8 @@ class _Kept:
             return _Fate(name)
         signature = MinHash(self.cut.values, hashfunc=int)
         signature.update_batch(signature_hashes(shingles))
-        core = body(text)
-        body_key = _sha256(core) if len(tokens(core)) >= SHINGLE_TOKENS else None
+        body = body_shingles(text)
+        body_key = _sha256(body.tobytes()) if len(body) else None
         same_body = self.bodies.get(body_key) if body_key else None
         for candidate in sorted({*self.lsh.query(signature), *filter(None, [same_body])}, key=self.order.__getitem__):
             similarity = jaccard(shingles, self.shingles[candidate])

@@ -17,12 +17,11 @@ SHINGLE_TOKENS = 5
 
 TOKEN = re.compile(rb"[0-9A-Za-z_\x80-\xff]+")
 
-LENGTH_FACTOR = 0x9E3779B97F4A7C15  # 2^64 / golden ratio, odd
-FOLD_FACTOR = 0xA0761D6478BD642F  # wyhash's first secret, odd
-SHINGLE_FACTOR = 0xD6E8FEB86659FD93  # odd, so that multiplying by it loses nothing
+TOKEN_SEED = 0x9E3779B97F4A7C15  # 2^64 / golden ratio
+FOLD_FACTOR = 0xA0761D6478BD642F  # wyhash's first secret; its bytes are no UTF-8, so no text makes it zero
+ROTATIONS = (0, 13, 26, 39, 52)  # bits by which the hash of each of a shingle's tokens is rotated
 
 _MASK = (1 << 64) - 1
-_POWERS = [pow(SHINGLE_FACTOR, SHINGLE_TOKENS - 1 - place, 1 << 64) for place in range(SHINGLE_TOKENS)]
 
 
 def tokens(text: bytes) -> list[bytes]:
@@ -32,34 +31,34 @@ def tokens(text: bytes) -> list[bytes]:
 
 @lru_cache(maxsize=1 << 20)
 def token_hash(token: bytes) -> int:
-    """Return the 64-bit hash of one token, 8 little-endian bytes at a time, the last ones padded with zeros.
+    """Return the 64-bit hash of one token, 16 little-endian bytes a step, the last ones padded with zeros.
 
-    A token holds no zero byte and its length is hashed too, so the padding makes no two tokens the same.
+    A step multiplies two 64-bit words to 128 bits and XORs the halves (as wyhash does). A token holds no zero byte, so
+    the padding makes no two tokens the same.
     """
-    value = (len(token) * LENGTH_FACTOR) & _MASK
-    for start in range(0, len(token), 8):
-        value = _fold((value ^ int.from_bytes(token[start : start + 8], "little")) * FOLD_FACTOR)
+    value = TOKEN_SEED
+    for start in range(0, len(token), 16):
+        left = int.from_bytes(token[start : start + 8], "little")
+        right = int.from_bytes(token[start + 8 : start + 16], "little")
+        product = (left ^ value) * (right ^ FOLD_FACTOR)
+        value = (product & _MASK) ^ (product >> 64)
     return value
-
-
-def _fold(product: int) -> int:
-    """Fold a 128-bit product to 64 bits: its halves, XORed (as wyhash does)."""
-    return (product & _MASK) ^ (product >> 64)
 
 
 def shingle_hashes(text: bytes) -> NDArray[np.uint64]:
     """Return the 64-bit hashes of a text's shingles, in order, with repetitions: (max(tokens - 4, 0),) uint64.
 
-    A shingle's hash is a polynomial in its token hashes, modulo 2^64, mixed at the end.
+    A shingle's hash is the sum, modulo 2^64, of its token hashes, each rotated by its place.
     """
     hashes = np.array([token_hash(token) for token in tokens(text)], dtype=np.uint64)
     count = max(len(hashes) - SHINGLE_TOKENS + 1, 0)
-    mixed = np.zeros(count, dtype=np.uint64)
-    for place, power in enumerate(_POWERS):
-        mixed += hashes[place : place + count] * np.uint64(power)
-    mixed ^= mixed >> np.uint64(32)
-    mixed *= np.uint64(SHINGLE_FACTOR)
-    return mixed ^ (mixed >> np.uint64(32))
+    total = np.zeros(count, dtype=np.uint64)
+    for place, rotation in enumerate(ROTATIONS):
+        at_place = hashes[place : place + count]
+        total += at_place << np.uint64(rotation)
+        if rotation:
+            total += at_place >> np.uint64(64 - rotation)
+    return total
 
 
 def shingle_set(text: bytes) -> NDArray[np.uint64]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from algstack.documents import DECISIONS, clip
+from algstack.documents import DECISIONS
 from algstack.errors import DatasetError
 from algstack.filter import recognise, rules, scan
 from algstack.filter.language import Language, Languages
@@ -173,16 +173,17 @@ def _dropped(lost: pl.DataFrame, rule: str, reason: str, evidence: pl.Series) ->
 
 
 def _foreign(batch: pl.DataFrame, language: Language, languages: Languages) -> pl.DataFrame:
-    said = [_told_apart(text, languages.any(found)) for text, found in batch.select("text", "found").iter_rows()]
-    titles = [f"The content is {languages.any(found).title}, not {language.title}." for found in batch["found"]]
-    return batch.select("row", rule=pl.lit(WRONG_LANGUAGE)).with_columns(
-        pl.Series("reason", titles, pl.String), pl.Series("evidence", said, pl.String)
-    )
-
-
-def _told_apart(text: str, found: Language) -> str:
-    signs = recognise.strongest(recognise.signs_in(text, found))
-    return clip(f"{found.title}: {signs}" if signs else f"{found.title}: nothing speaks for another language")
+    """Drop what is recognised as a language that nobody wants."""
+    drops = [
+        _dropped(
+            rows,
+            WRONG_LANGUAGE,
+            f"The content is {languages.any(str(found)).title}, not {language.title}.",
+            recognise.evidence(rows["text"], languages.any(str(found))),
+        )
+        for (found,), rows in batch.group_by("found", maintain_order=True)
+    ]
+    return pl.concat(drops)
 
 
 def explain(document: Mapping[str, str | None], languages: Languages) -> list[Verdict]:
@@ -210,7 +211,7 @@ def _verdicts(batch: pl.DataFrame, language: Language, languages: Languages) -> 
         row = _foreign(batch, language, languages).row(0, named=True)
         yield Verdict(language.name, WRONG_LANGUAGE, row["reason"], True, row["evidence"])
     elif any(extension in languages.rivals for extension in language.extensions):
-        evidence = _told_apart(batch["text"].item() or "", language)
+        evidence = recognise.evidence(batch["text"].fill_null(""), language).item()
         yield Verdict(language.name, WRONG_LANGUAGE, f"The content is {language.title}.", False, evidence)
     batch = batch.with_columns(original=pl.col("text"))
     yield from (_verdict(batch, language, check) for check in original_checks(language))

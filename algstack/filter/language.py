@@ -181,6 +181,11 @@ class Languages(Mapping[str, Language]):
             for extension, names in sorted(table.items())
         }
 
+    @property
+    def linguist(self) -> dict[str, tuple[str, ...]]:
+        """Each wanted language's names on GitHub."""
+        return {name: language.linguist for name, language in self.items()}
+
     @cached_property
     def rivals(self) -> dict[str, tuple[str, ...]]:
         """Extension -> every language that may be behind it, the default one first; only where there are several."""

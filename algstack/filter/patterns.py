@@ -7,7 +7,8 @@ the engine fast), `^` and `$` are the ends of lines, `\A` and `\z` those of the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import polars as pl
 
@@ -15,12 +16,17 @@ _CLASSES = {"s": r"\t-\r ", "w": "0-9A-Za-z_", "d": "0-9"}
 _SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$#&\-~]")
 
 
-def compiled(patterns: Iterable[str], ignore_case: bool = False) -> str:
+def compiled(patterns: Sequence[str], ignore_case: bool = False) -> str:
     """Return one Rust regular expression that matches where any of the patterns does.
 
     Raises:
         ValueError: the engine refuses a pattern: look-around, back-references, or simply not a pattern.
     """
+    return _compiled(tuple(patterns), ignore_case)
+
+
+@lru_cache(maxsize=8192)
+def _compiled(patterns: tuple[str, ...], ignore_case: bool) -> str:
     parts = [_translated(pattern) for pattern in patterns]
     whole = ("(?mi)" if ignore_case else "(?m)") + (
         parts[0] if len(parts) == 1 else "|".join(f"(?:{p})" for p in parts)

@@ -1,17 +1,31 @@
 """Which language a document is in: by its extension, and by its content where several languages share one.
 
-Each language has signs, patterns with points. Every sign that is found counts once; the most points win; a tie goes to
+Each language has signs, patterns with points. Every sign found near the beginning counts once; the most points win; a tie goes to
 the language that the user says the document is in, then to the extension's default one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from algstack.documents import clip
 from algstack.filter import patterns, scan
 from algstack.filter.language import Language, Languages, Sign
+
+WINDOW = 50_000
+"""Characters at the beginning of a text in which signs are sought."""
+
+STRONG = 3
+"""Points from which a sign is strong: one of them is sought before all the signs are."""
+
+SHOWN = 2
+"""Signs that are named in evidence."""
+
+Points = NDArray[np.int64]
 
 
 def assign(documents: pl.DataFrame, languages: Languages) -> pl.DataFrame:
@@ -25,22 +39,29 @@ def assign(documents: pl.DataFrame, languages: Languages) -> pl.DataFrame:
         One row a document, in order: `owner` (the wanted language that decides on it; null if none does) and
         `found` (the language that its content is in; the owner unless it is only recognised, never kept).
     """
-    extensions = [languages.extension_of(path) if path else None for path in documents["path"].to_list()]
-    firsts = [_first(extension, lang, languages) for extension, lang in zip(extensions, documents["lang"], strict=True)]
-    table = pl.DataFrame(
-        {"extension": extensions, "owner": firsts}, schema={"extension": pl.String, "owner": pl.String}
-    ).with_columns(found=pl.col("owner"))
-    table = table.with_row_index("row")
+    table = documents.select(extension=_extensions(documents["path"], languages), lang="lang")
+    pairs = table.unique()
+    firsts = [_first(extension, lang, languages) for extension, lang in pairs.iter_rows()]
+    pairs = pairs.with_columns(pl.Series("owner", firsts, pl.String))
+    table = table.join(pairs, on=["extension", "lang"], how="left", nulls_equal=True, maintain_order="left")
+    table = table.select("extension", "owner", found="owner")
+    table = table.with_row_index("row").with_columns(said=_said(documents["lang"], table, languages))
     texts = documents["text"]
-    table = table.with_columns(said=_said(documents["lang"], table, languages))
     decided = [
-        _recognised(texts.gather(group["row"]), group, languages.rivals[str(extension)], languages)
-        for (extension,), group in table.group_by("extension", maintain_order=True)
+        _recognised(texts.gather(group["row"]), group, _rivals(extension, said, languages), languages)
+        for (extension, said), group in table.group_by("extension", "said", maintain_order=True)
         if extension in languages.rivals
     ]
     if decided:
         table = table.update(pl.concat(decided), on="row", how="left")
     return table.select("owner", "found")
+
+
+def _extensions(paths: pl.Series, languages: Languages) -> pl.Series:
+    """The extension of each path, looked up once for all the names with the same ending."""
+    endings = paths.str.extract(r"(\.[^/]*)$")
+    known = {ending: languages.extension_of(ending) for ending in endings.unique().drop_nulls()}
+    return endings.replace_strict(known, default=None, return_dtype=pl.String)
 
 
 def _first(extension: str | None, lang: str | None, languages: Languages) -> str | None:
@@ -57,25 +78,58 @@ def _said(langs: pl.Series, table: pl.DataFrame, languages: Languages) -> pl.Ser
     return langs.set(langs == expected, None)
 
 
-def _recognised(texts: pl.Series, group: pl.DataFrame, rivals: Sequence[str], languages: Languages) -> pl.DataFrame:
+def _rivals(extension: object, said: object, languages: Languages) -> list[Language]:
+    """The languages that share an extension; a tie goes to the first."""
+    names = languages.rivals[str(extension)]
+    return [languages.any(name) for name in sorted(names, key=lambda name: name != said)]
+
+
+def _recognised(
+    texts: pl.Series, group: pl.DataFrame, rivals: Sequence[Language], languages: Languages
+) -> pl.DataFrame:
     """Decide a group of documents that share an extension: columns `row`, `owner`, `found`."""
-    scores = pl.DataFrame([_points(texts, languages.any(rival)).alias(rival) for rival in rivals])
-    best = pl.max_horizontal(rivals)
-    winners = [(rival, pl.col(rival) == best) for rival in rivals]
-    said = [pl.when(is_best, pl.col("said") == rival).then(pl.lit(rival)) for rival, is_best in winners]
-    first = [pl.when(is_best).then(pl.lit(rival)) for rival, is_best in winners]
-    found = group.hstack(scores).select("row", "owner", found=pl.coalesce(*said, *first))
+    texts = texts.str.head(WINDOW)
+    best, winner = np.zeros(len(texts), np.int64), np.zeros(len(texts), np.int64)
+    best[:] = -1
+    for number, rival in enumerate(rivals):
+        _compete(texts, rival, number, best, winner)
+    names = pl.Series("found", [rivals[number].name for number in winner], pl.String)
     wanted = pl.col("found").is_in(list(languages))
+    found = group.select("row", "owner").with_columns(names)
     return found.with_columns(owner=pl.when(wanted).then("found").otherwise("owner"))
 
 
-def _points(texts: pl.Series, language: Language) -> pl.Series:
-    if not language.signs:
-        return pl.zeros(len(texts), pl.Int32, eager=True)
-    frame = _views(texts, language)
-    return frame.select(
-        pl.sum_horizontal([_found(sign).cast(pl.Int32) * sign.points for sign in language.signs])
-    ).to_series()
+def _compete(texts: pl.Series, rival: Language, number: int, best: Points, winner: Points) -> None:
+    """Let one language take the texts in which its signs have more points than any language before it.
+
+    Only texts that it can still win are looked at, which leaves few: first one pattern asks for any strong sign.
+    """
+    ordered = sorted(rival.signs, key=lambda sign: -sign.points)
+    at_most = sum(max(sign.points, 0) for sign in ordered)
+    weak = sum(sign.points for sign in ordered if 0 < sign.points < STRONG)
+    rows = np.flatnonzero(best < at_most) if ordered else np.flatnonzero(best < 0)
+    if not ordered:
+        best[rows], winner[rows] = 0, number
+        return
+    texts = texts.gather(rows)
+    is_open = (best[rows] < weak) | _has_strong(texts, rival.signs)
+    rows, frame = rows[is_open], _views(texts.filter(is_open), rival)
+    points, left = np.zeros(len(rows), np.int64), at_most
+    for sign in ordered:
+        left -= max(sign.points, 0)
+        points += sign.points * frame.select(_found(sign)).to_series().to_numpy()
+        can_win = points + left > best[rows]
+        if not can_win.all():
+            rows, frame, points = rows[can_win], frame.filter(can_win), points[can_win]
+    best[rows], winner[rows] = points, number
+
+
+def _has_strong(texts: pl.Series, signs: Sequence[Sign]) -> NDArray[np.bool_]:
+    """Whether a strong sign stands in each text, comments included: seldom, where it is not the language."""
+    strong = [sign.match for sign in signs if sign.points >= STRONG]
+    if not strong:
+        return np.ones(len(texts), np.bool_)
+    return texts.str.contains(patterns.compiled(strong)).to_numpy()
 
 
 def _views(texts: pl.Series, language: Language) -> pl.DataFrame:
@@ -89,15 +143,18 @@ def _found(sign: Sign) -> pl.Expr:
     return pl.col(sign.where).str.contains(patterns.compiled([sign.match]))
 
 
-def signs_in(text: str, language: Language) -> list[Sign]:
-    """The signs of a language that stand in a text, in the order of its file."""
-    if not language.signs:
-        return []
-    frame = _views(pl.Series("text", [text]), language)
-    return [sign for sign in language.signs if frame.select(_found(sign)).item()]
-
-
-def strongest(signs: Iterable[Sign]) -> str:
-    """The patterns of the signs with the most points, for evidence."""
-    ordered = sorted(signs, key=lambda sign: -sign.points)
-    return ", ".join(f"`{sign.match}`" for sign in ordered[:3] if sign.points > 0)
+def evidence(texts: pl.Series, language: Language) -> pl.Series:
+    """Name, for each text, the language and its strongest signs that stand there."""
+    ordered = sorted((sign for sign in language.signs if sign.points > 0), key=lambda sign: -sign.points)
+    if not ordered:
+        return pl.Series("evidence", [f"{language.title}: nothing speaks for another language"] * len(texts), pl.String)
+    frame = _views(texts.str.head(WINDOW), language)
+    table = frame.select(_found(sign).fill_null(False).alias(str(number)) for number, sign in enumerate(ordered))
+    seen = [
+        [f"`{sign.match}`" for sign, stands in zip(ordered, row, strict=True) if stands][:SHOWN]
+        for row in table.iter_rows()
+    ]
+    nothing = "nothing speaks for another language"
+    return pl.Series(
+        "evidence", [clip(f"{language.title}: {', '.join(signs) or nothing}") for signs in seen], pl.String
+    )

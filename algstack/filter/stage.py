@@ -17,12 +17,13 @@ from pathlib import Path
 import polars as pl
 from pydantic import ValidationError
 
-from algstack import dataset, engine
+from algstack import dataset, engine, gate
 from algstack.dataset import Counts, Part, PartWriter, StageFolder, StageRecord, TaskRecord
 from algstack.documents import DECISIONS
 from algstack.errors import DatasetError
 from algstack.filter import decide as core
 from algstack.filter.language import Languages, load_languages
+from algstack.gate import Gate
 from algstack.manifest import LoadedManifest
 from algstack.workspace import Context, KeptDocuments, decisions_name, kept_documents
 
@@ -63,11 +64,13 @@ def run(context: Context, languages: Sequence[str] | None = None) -> dict[str, S
     wanted = sorted({known.resolve(name) for name in languages}) if languages is not None else list(known)
     parts = kept_documents(context.workspace, after="crawl")
     root = context.workspace.stage(STAGE)
-    folders = {name: StageFolder(root / name, STAGE, CODE, known.fingerprint(name)) for name in wanted}
+    asked = gate.of(context.manifest)
+    refused = gate.identity(context.manifest, asked)
+    folders = {name: StageFolder(root / name, STAGE, CODE, {**known.fingerprint(name), **refused}) for name in wanted}
     expected = {name: _expected(folder, parts) for name, folder in folders.items()}
     pending = {name: folder for name, folder in folders.items() if not folder.is_complete(expected[name])}
     if pending:
-        _complete(context, known, parts, pending, expected)
+        _complete(context, known, asked, parts, pending, expected)
     return {name: _loaded(folder) for name, folder in folders.items()}
 
 
@@ -78,6 +81,7 @@ def _expected(folder: StageFolder, parts: Sequence[KeptDocuments]) -> dict[str, 
 def _complete(
     context: Context,
     known: Languages,
+    asked: Gate,
     parts: Sequence[KeptDocuments],
     folders: Mapping[str, StageFolder],
     expected: Mapping[str, Mapping[str, str]],
@@ -92,7 +96,7 @@ def _complete(
         if len(done[part.key]) < len(folders)
     ]
     context.progress.total(STAGE, len(tasks))
-    work = partial(run_task, root=context.workspace.stage(STAGE), languages=known)
+    work = partial(run_task, root=context.workspace.stage(STAGE), languages=known, asked=asked)
     for key, records in engine.run(work, tasks, context.workers):
         journal.add(key, records)
         done[key] |= records
@@ -162,13 +166,14 @@ class Task:
     wanted: dict[str, str]
 
 
-def run_task(task: Task, root: Path, languages: Languages) -> tuple[str, Records]:
+def run_task(task: Task, root: Path, languages: Languages, asked: Gate) -> tuple[str, Records]:
     """Write one document part's decisions for the languages that need them.
 
     Args:
         task: the part.
         root: the stage's folder; each language's is below it.
         languages: all that the manifest wants.
+        asked: removal requests and licence policy.
 
     Returns:
         The part's key and the record of each language.
@@ -178,8 +183,8 @@ def run_task(task: Task, root: Path, languages: Languages) -> tuple[str, Records
     counts = dict.fromkeys(task.wanted, Counts())
     with ExitStack() as stack:
         writers: dict[str, PartWriter] = {}
-        for frame in task.documents.frames((*core.COLUMNS, "size")):
-            decisions = core.decide(frame, languages, only=task.wanted)
+        for frame in task.documents.frames(list(dict.fromkeys((*core.COLUMNS, *gate.COLUMNS, "size")))):
+            decisions = asked.refuse(frame, core.decide(frame, languages, only=task.wanted))
             check_complete(frame, decisions, task.wanted, languages)
             sized = decisions.join(frame.select("id", "size"), on="id", how="left", maintain_order="left")
             for (language,), rows in sized.group_by("lang", maintain_order=True):

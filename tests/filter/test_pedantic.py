@@ -26,17 +26,18 @@ def name_of(path: Path) -> str:
 def test_filter_file(path: Path) -> None:
     language = parse(path.read_text(encoding="utf-8"), Language, str(path))
     assert language.name == path.stem
-    for listed in (language.aliases, language.extensions, language.default_for, language.use):
+    for listed in (language.aliases, language.extensions, language.default_for, language.linguist, language.use):
         assert list(listed) == sorted(set(listed)), "lists are sorted"
     assert path.parent.name == "lookalikes" or language.rules or path.parent.name == "llemma", "a filter has a rule"
-    ids = [rule.id for rule in language.rules]
     for rule in language.rules:
         assert rule.reason.endswith("."), f"{rule.id}: a reason is a sentence"
         assert not set(rule.hits) & set(rule.misses), rule.id
         given = getattr(rule, rule.condition)
         if isinstance(given, tuple):
             assert len(set(given)) == len(given), rule.id
-    assert not set(ids) & {"empty", "too-large", "too-many-digits", "language"}, "these names are the limits'"
+    assert not {rule.id for rule in language.rules} & {"empty", "too-large", "too-many-digits", "language"}, (
+        "these names are the limits'"
+    )
 
 
 @pytest.mark.parametrize("path", RULE_FILES, ids=name_of)
@@ -47,7 +48,7 @@ def test_rule_set(path: Path) -> None:
         assert rule.reason.endswith("."), f"{rule.id}: a reason is a sentence"
 
 
-@pytest.mark.parametrize("profile", ["default"])
+@pytest.mark.parametrize("profile", ["default", "llemma"])
 def test_profile_loads_with_all_its_examples(profile: str) -> None:
     assert set(load_languages(profile)) == {
         path.stem for path in (FILTERS if profile == "default" else FILTERS / profile).glob("*.toml")

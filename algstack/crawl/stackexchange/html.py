@@ -11,8 +11,18 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
+from itertools import chain
 
-from algstack.crawl.stackexchange.pieces import VOID, Piece, Unbalanced, join_formulas, name_of, repair, split
+from algstack.crawl.stackexchange.pieces import (
+    VOID,
+    Piece,
+    Unbalanced,
+    join_formulas,
+    merge_paragraphs,
+    name_of,
+    repair,
+    split,
+)
 
 _LANGUAGE = re.compile(r"\b(?:lang|language)-([\w+#.-]+)")
 
@@ -25,7 +35,7 @@ _NO_DESCRIPTION = frozenset({"", "alt text", "enter image description here", "en
 HEADING_SHIFT = 2
 """A post's headings stand below those of the document it becomes part of: the title, and one for each post."""
 
-MAX_DEPTH = 40
+MAX_DEPTH = 12
 """Lists and quotes nested deeper than this get no further indent: no post means it, and prefixes would explode."""
 
 MAX_TABLE_DEPTH = 3
@@ -44,19 +54,23 @@ def to_markdown(source: str, code_lang: str | None = None) -> str:
     """
     if "\0" in source:
         source = source.replace("\0", "\ufffd")
-    formulas = "$" in source or "\\" in source
     try:
-        pieces = split(source)
-        return resolve(_Writer(join_formulas(pieces) if formulas else pieces, code_lang).write())
+        return resolve(_Writer(_pieces(source), code_lang).write())
     except Unbalanced:
         return resolve(_Writer(join_formulas(repair(source)), code_lang).write())
+
+
+def _pieces(source: str) -> list[Piece]:
+    """Return the pieces of well-formed HTML."""
+    pieces = split(merge_paragraphs(source))
+    return join_formulas(pieces) if "$" in source or "\\" in source else pieces
 
 
 def resolve(text: str) -> str:
     """Resolve HTML's character references, each once; what is none stays as it is."""
     if "&" not in text:
         return text
-    plain = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"').replace("&#39;", "'")
+    plain = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"')
     if plain.count("&") == plain.count("&amp;"):
         return plain.replace("&amp;", "&")
     return html.unescape(text)
@@ -136,8 +150,10 @@ class _Writer:
 
     def _by_name(self, tag: str) -> Handler:
         """Find the method of a tag with attributes, capitals or a closing slash."""
-        name = name_of(tag)
         self._tag = tag
+        if tag.startswith("a href=") and not tag.count('"') % 2:
+            return _Writer._link
+        name = name_of(tag)
         known = _HANDLERS.get(name)
         if known is not None:
             return known
@@ -298,19 +314,22 @@ class _Writer:
 
     def _code(self, text: str) -> str:
         """Write inline code; what stands in it is text, whatever tags an editor put there."""
-        self._attributes("code")
-        content, text = self._verbatim("code", text)
+        after = next(self._pieces, "")
+        if after.startswith("/code>"):
+            content, text = text, after[6:]
+        else:
+            content, text = self._verbatim("code", text, after)
         if not self._inline:
             self._begin_inline()
         if content:
             self._out.append(_in_backticks(content))
         return text
 
-    def _verbatim(self, name: str, text: str) -> tuple[str, str]:
-        """Return (text content of the open element, text after it)."""
+    def _verbatim(self, name: str, text: str, ahead: Piece | None = None) -> tuple[str, str]:
+        """Return (text content of the open element, text after it); `ahead` is a piece already taken."""
         content = [text]
         depth = 1
-        for piece in self._pieces:
+        for piece in self._pieces if ahead is None else chain((ahead,), self._pieces):
             tag, _, after = piece.partition(">")
             if tag == f"/{name}":
                 depth -= 1
@@ -347,7 +366,10 @@ class _Writer:
         self._open.append("a")
         if not self._inline:
             self._begin_inline()
-        self._links.append((len(self._out), _value(self._attributes("a"), "href")))
+        attributes = self._attributes("a")
+        # Nearly all links start like this, and a pattern would cost more than all else here.
+        plain = attributes.startswith(' href="')
+        self._links.append((len(self._out), attributes[7:].partition('"')[0] if plain else _value(attributes, "href")))
         return text
 
     def _link_end(self, text: str) -> str:
@@ -357,7 +379,7 @@ class _Writer:
         if label == target or not target:
             self._out[start:] = [f"<{target}>" if target else label]
         elif label:
-            if not target.isalnum() and any(character in target for character in " ()"):
+            if "(" in target or ")" in target or " " in target:
                 target = f"<{target}>"
             self._out[start:] = [f"[{label}]({target})"]
         return text

@@ -33,6 +33,21 @@ class Unbalanced(Exception):  # noqa: N818 - a signal, not an error
     """The HTML is not well-formed: it needs a parser."""
 
 
+_BETWEEN_PARAGRAPHS = ("</p>\n\n<p>", "</p>\n<p>")
+
+
+def merge_paragraphs(source: str) -> str:
+    """Make neighbouring paragraphs into one with blank lines in it, where their lines get no prefix anyhow.
+
+    They are half of all tags, and need no further look.
+    """
+    if "<li" in source or "<blockquote" in source:
+        return source
+    for between in _BETWEEN_PARAGRAPHS:
+        source = source.replace(between, "\n\n")
+    return source
+
+
 def split(source: str) -> list[Piece]:
     """Return the pieces of well-formed HTML; the first is the text before any tag, as if after an empty one."""
     if "<!--" in source:
@@ -106,7 +121,7 @@ class _Pieces:
 
 # -- formulas ---------------------------------------------------------------------------------------------------------
 
-_DELIMITER = re.compile(r"\\[$\\]|\$\$|\$|\\[\[\]()]|\\(?:begin|end)\{[^{}]*\}")
+_DELIMITER = re.compile(r"\n\n|\\[$\\]|\$\$|\$|\\[\[\]()]|\\(?:begin|end)\{[^{}]*\}")
 _CLOSING = {"$": "$", "$$": "$$", "\\[": "\\]", "\\(": "\\)"}
 
 _NEVER_INSIDE = ("/p>", "/li>", "code>", "p>", "ul>", "ol>", "li>", "/code>", "/pre>", "pre>", "blockquote>")
@@ -152,7 +167,7 @@ def open_formula(text: str, start: int = 0) -> str | None:
         if closing is None:
             environment = delimiter.startswith("\\begin")
             closing = delimiter.replace("begin", "end", 1) if environment else _CLOSING.get(delimiter)
-        elif delimiter == closing:
+        elif delimiter in (closing, "\n\n"):  # TeX allows no blank line in a formula
             closing = None
     return closing
 
@@ -164,8 +179,11 @@ def _find_closing(pieces: list[Piece], position: int, closing: str) -> int | Non
         name = name_of(tag).lstrip("/")
         if name in _BLOCKS or name in ("code", "img", "script", "style"):
             return None
+        text, blank, _ = text.partition("\n\n")
         if closing in text:
             return index + 1
+        if blank:
+            return None
     return None
 
 

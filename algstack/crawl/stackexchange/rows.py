@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from algstack.crawl.stackexchange.dump import Broken
 from algstack.errors import SourceError
 
 _ROW = re.compile(rb"<row\s[^<]*>")
 _ROOT = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<([A-Za-z][\w.-]*)", re.DOTALL)
-_ATTRIBUTE = re.compile(r"([A-Za-z_][\w.:-]*)\s*=\s*\"([^\"]*)\"")
-_ANY_ATTRIBUTE = re.compile(r"([A-Za-z_][\w.:-]*)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
-_SINGLE_QUOTED = re.compile(r"=\s*'")
+_BEFORE_VALUE = re.compile(r"(?:<row)?\s+([A-Za-z_][\w.:-]*)\s*=\s*")
+_ATTRIBUTE = re.compile(r"([A-Za-z_][\w.:-]*)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _REFERENCE = re.compile(r"&(?:#(\d{1,7})|#x([0-9A-Fa-f]{1,6})|(lt|gt|quot|apos|amp));")
 _NAMED = {"lt": "<", "gt": ">", "quot": '"', "apos": "'", "amp": "&"}
 
@@ -113,13 +113,32 @@ def attributes(row: bytes) -> dict[str, str]:
         text = row.decode()
     except UnicodeDecodeError as error:
         raise BadRow(f"byte {error.start} of the row is not UTF-8") from None
-    pairs = _ATTRIBUTE.findall(text)
-    # A value in single quotes may hold what looks like attributes in double ones.
-    if 2 * len(pairs) != text.count('"') or _SINGLE_QUOTED.search(text):
-        pairs = [(name, double or single) for name, double, single in _ANY_ATTRIBUTE.findall(text)]
-        if _ANY_ATTRIBUTE.sub("", text).strip("<row/> \t\r\n"):
-            raise BadRow("the row's attributes are not well-formed")
-    return dict(pairs)
+    *parts, end = text.split('"')
+    if end in (" />", "/>", ">"):
+        with suppress(KeyError, ValueError):  # a value in single quotes, or a missing quote
+            return dict(zip(map(_NAMES.__getitem__, parts[::2]), parts[1::2], strict=True))
+    return _attributes_in_any_quotes(text)
+
+
+def _attributes_in_any_quotes(text: str) -> dict[str, str]:
+    if _ATTRIBUTE.sub("", text).strip("<row/> \t\r\n"):
+        raise BadRow("the row's attributes are not well-formed")
+    return {name: double or single for name, double, single in _ATTRIBUTE.findall(text)}
+
+
+class _Names(dict[str, str]):
+    """Names of attributes by what stands before their value, ` Id=` for `Id`; the dumps have but a few of them."""
+
+    def __missing__(self, before: str) -> str:
+        match = _BEFORE_VALUE.fullmatch(before)
+        if match is None:
+            raise KeyError(before)
+        if len(self) < 1000:
+            self[before] = match[1]
+        return match[1]
+
+
+_NAMES = _Names()
 
 
 def unescape(value: str) -> str:

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 
@@ -17,6 +17,7 @@ from algstack.crawl.stackexchange import spill
 from algstack.crawl.stackexchange.dump import Dump, open_dump
 from algstack.crawl.stackexchange.posts import Post, from_attributes
 from algstack.crawl.stackexchange.rows import BadRow, attributes
+from algstack.crawl.stackexchange.spill import Row
 from algstack.crawl.stackexchange.threads import Drop, Policy, Site, thread
 from algstack.crawl.task import CrawlTask, paths_of
 from algstack.dataset import fingerprint
@@ -98,11 +99,8 @@ def read_dump(
 def read_partition(site: Site, spilled: spill.SpilledDump, number: int) -> Iterator[pa.RecordBatch]:
     """Yield the documents and drops of one partition, by question; the first one also tells of the dump's end."""
     rows = RowBuffer()
-    table = spill.read_partition(spilled.folder, number)
-    columns = [table.column(name).to_pylist() for name in spill.SPILL.names]
-    del table  # the rows are Python's now
-    for _, group in groupby(zip(*columns, strict=True), key=itemgetter(0)):
-        document, drops = _read_group(site, [Row(*row) for row in group])
+    for _, group in groupby(spill.read_partition(spilled.folder, number), key=itemgetter(0)):
+        document, drops = _read_group(site, list(group))
         if document is not None:
             rows.keep(document)
         for drop in drops:
@@ -112,15 +110,6 @@ def read_partition(site: Site, spilled: spill.SpilledDump, number: int) -> Itera
     if number == 0 and spilled.broken:
         rows.drop({**site.decision(Drop("", "broken-dump", spilled.broken)), "id": f"stackexchange:{site.host}"})
     yield from rows.flush()
-
-
-class Row(NamedTuple):
-    """One spilled row; the columns of SPILL."""
-
-    question: int
-    post: int
-    kind: int
-    row: bytes
 
 
 def _read_group(site: Site, rows: Sequence[Row]) -> tuple[dict[str, Any] | None, list[Drop]]:

@@ -14,7 +14,7 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -44,6 +44,15 @@ COMMENT = -2
 LINK = -3
 
 _POST_HEAD = re.compile(rb'<row\s+Id="(\d{1,18})"\s+PostTypeId="(\d{1,4})"(?:\s+ParentId="(\d{1,18})")?')
+
+
+class Row(NamedTuple):
+    """One spilled row; the columns of SPILL."""
+
+    question: int
+    post: int
+    kind: int
+    row: bytes
 
 
 class SpilledDump(NamedTuple):
@@ -179,11 +188,14 @@ def partition_path(folder: Path, number: int) -> Path:
     return folder / f"posts-{number:05d}.parquet"
 
 
-def read_partition(folder: Path, number: int) -> pa.Table:
-    """Return the rows of one partition, sorted by question and then in the dump's order; schema SPILL."""
-    table = pq.read_table(partition_path(folder, number), use_threads=False)
-    return table.take(_stable_order(table.column("question")))
-
-
-def _stable_order(questions: Any) -> pa.Array:
-    return pa.array(questions.to_numpy().argsort(kind="stable"))
+def read_partition(folder: Path, number: int) -> Iterator[Row]:
+    """Yield the rows of one partition, sorted by question and then in the dump's order."""
+    table = pq.read_table(partition_path(folder, number), use_threads=False, pre_buffer=False)
+    questions = table.column("question").to_numpy()
+    posts, kinds, rows_ = table.column("post").to_numpy(), table.column("kind").to_numpy(), table.column("row")
+    order = questions.argsort(kind="stable")
+    for question, post, kind, place in zip(
+        questions[order].tolist(), posts[order].tolist(), kinds[order].tolist(), order.tolist(), strict=True
+    ):
+        # Rows become Python's one by one: the partition is in memory once, not twice.
+        yield Row(question, post, kind, rows_[place].as_py())

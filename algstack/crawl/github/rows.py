@@ -1,0 +1,223 @@
+"""The rows of one repository: read from its archive into a Parquet file of their own, and read back for the parts.
+
+What is known of the repository as a whole (stars, licence) is put in when they are read back, so that it can change
+without the archive being fetched again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from configparser import ConfigParser, Error
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from algstack.crawl import licenses
+from algstack.crawl.archive import Member, Unpacked, read_members, tar_members
+from algstack.crawl.files import FileReader, RawFile, Refusal, Repository, drop
+from algstack.crawl.ledger import Entry, Part
+from algstack.crawl.tar import GzipStream
+from algstack.dataset import fingerprint, written_atomically
+from algstack.documents import DECISIONS, DOCUMENTS
+
+READING = "rows-1"
+"""Raise when the same archive gives other rows."""
+
+PERMALINK = "/blob/{revision}/{path}"
+
+LICENSES = b"licenses"
+"""Key of the file's metadata: JSON, folder -> what its licence file was recognised as."""
+
+# Folders that hold other people's code, by the habits of the languages that we crawl.
+VENDORED = re.compile(
+    r"(^|/)(vendor(ed)?|third[-_]?party|3rd[-_]?party|external(s|_libs)?|extern|node_modules|bower_components"
+    r"|site-packages|\.lake/packages|lake-packages|_target/deps|_opam|dist-newstyle|\.stack-work|deps/[^/]+/src)/",
+    re.IGNORECASE,
+)
+
+_ROWS = pa.schema(
+    [field.with_nullable(True) for field in DOCUMENTS] + [DECISIONS.field("rule"), DECISIONS.field("evidence")]
+)
+
+
+def repository_of(source: str, entry: Entry) -> Repository:
+    """Return what all files of a repository share."""
+    return Repository(
+        scheme="github",
+        source=source,
+        repo=entry.name,
+        revision=entry.revision,
+        url=f"{entry.facts['url']}{PERMALINK}",
+        created_at=entry.revised_at,
+    )
+
+
+def write(
+    folder: Path, entry: Entry, source: str, stream: IO[bytes], reader: FileReader, exclude: tuple[str, ...]
+) -> Part:
+    """Read a repository's archive and put its rows in place, in one file or not at all.
+
+    Args:
+        folder: the ledger's.
+        entry: the repository, pinned.
+        source: name of the manifest's source.
+        stream: its tar.gz.
+        reader: says what is wanted, and the limits.
+        exclude: glob patterns of paths that are not read.
+
+    Raises:
+        Damage: the archive breaks off or is damaged.
+        ArchiveBomb: it is larger than the limits allow.
+    """
+    name = f"repositories/{fingerprint(entry.key)[:2]}/{entry.key}.parquet"
+    repository = repository_of(source, entry)
+    archive = _Archive(stream, reader, exclude)
+    documents = drops = 0
+    with written_atomically(folder / name) as path, pq.ParquetWriter(path, _ROWS, compression="zstd") as writer:
+        for batch in reader.batches(repository, archive.files()):
+            if batch.schema.equals(DOCUMENTS):
+                documents += batch.num_rows
+            else:
+                drops += batch.num_rows
+            # A row group of its own, so that each is either documents or drops.
+            writer.write_table(_as_rows(batch))
+        writer.add_key_value_metadata({LICENSES: json.dumps(archive.licenses, sort_keys=True)})
+    return Part(name, (folder / name).stat().st_size, documents, drops)
+
+
+class _Archive:
+    """The files of an archive, and what its licence files and its list of submodules say."""
+
+    def __init__(self, stream: IO[bytes], reader: FileReader, exclude: tuple[str, ...]) -> None:
+        self.licenses: dict[str, str | None] = {}
+        self._submodules: dict[str, str] = {}
+        self._packed = GzipStream(stream)
+        self._reader = reader
+        self._exclude = exclude
+
+    def files(self) -> Iterator[RawFile]:
+        unpacked = Unpacked(self._packed.read, self._bytes, self._reader.limits)
+        members = map(self._noted, tar_members(unpacked))
+        yield from read_members(members, self._bytes, 1, self._exclude, self._reader)
+        # A submodule is an empty folder in an archive; only this file tells it from any other.
+        for path, url in sorted(self._submodules.items()):
+            yield RawFile(path, 0, Refusal("submodule", url))
+
+    def _bytes(self) -> int:
+        return self._packed.packed
+
+    def _noted(self, member: Member) -> Member:
+        """Read the files that are about others, whether or not they become documents themselves."""
+        _, _, path = member.name.partition("/")
+        if member.refusal or member.size > licenses.LONGEST:
+            return member
+        if path == ".gitmodules":
+            content = member.read(member.size)
+            self._submodules = submodules(content.decode("utf-8", "replace"))
+        elif licenses.is_license_file(path):
+            content = member.read(member.size)
+            self._note_license(path, content.decode("utf-8", "replace"))
+        else:
+            return member
+        return member._replace(read=lambda size: content[:size])
+
+    def _note_license(self, path: str, text: str) -> None:
+        """Note a folder's licence. One of several that are recognised differently is the user's choice: `OR`."""
+        folder = path.rpartition("/")[0]
+        found, known = licenses.recognise(text), self.licenses.get(folder)
+        several = {*(known or "").split(" OR "), found or ""} - {""}
+        self.licenses[folder] = " OR ".join(sorted(several)) or None
+
+
+def submodules(text: str) -> dict[str, str]:
+    """Return path -> address of the submodules in a `.gitmodules` file; what cannot be read is not there."""
+    parser = ConfigParser(interpolation=None, strict=False, allow_no_value=True)
+    try:
+        # git indents the keys, which would continue the line before.
+        parser.read_string("\n".join(line.strip() for line in text.splitlines()))
+    except Error:
+        return {}
+    sections = [parser[name] for name in parser.sections() if name.startswith("submodule ")]
+    return {path: section.get("url") or "" for section in sections if (path := section.get("path"))}
+
+
+def _as_rows(batch: pa.RecordBatch) -> pa.Table:
+    known = {name: batch.column(name) for name in batch.schema.names}
+    columns = [known.get(field.name, pa.nulls(batch.num_rows, field.type)) for field in _ROWS]
+    return pa.Table.from_arrays(columns, schema=_ROWS)
+
+
+def read(folder: Path, entry: Entry) -> Iterator[pa.RecordBatch]:
+    """Yield a repository's rows as batches of the schemas DOCUMENTS and DECISIONS, in the archive's order."""
+    assert entry.part is not None
+    with pq.ParquetFile(folder / entry.part) as file:
+        found = json.loads(file.metadata.metadata[LICENSES])
+        for group in range(file.metadata.num_row_groups):
+            rows = file.read_row_group(group, use_threads=False)
+            if rows.column("rule")[0].is_valid:
+                yield from _decisions(rows)
+            else:
+                yield from _documents(rows, entry, found)
+
+
+def _documents(rows: pa.Table, entry: Entry, found: Mapping[str, str | None]) -> Iterator[pa.RecordBatch]:
+    paths = rows.column("path").to_pylist()
+    grants = [license_of(path, entry.license, found) for path in paths]
+    for row, grant in enumerate(grants):
+        if grant is None and (license_ := licenses.in_header(rows.column("text")[row].as_py())):
+            grants[row] = Grant(license_, "file header")
+    new = {
+        "stars": [entry.stars] * rows.num_rows,
+        "license": [grant and grant.license for grant in grants],
+        "license_source": [grant and grant.source for grant in grants],
+        "meta": list(map(_meta, paths, rows.column("meta").to_pylist())),
+    }
+    columns = [
+        pa.array(new[field.name], field.type) if field.name in new else rows.column(field.name) for field in DOCUMENTS
+    ]
+    yield from pa.Table.from_arrays(columns, schema=DOCUMENTS).to_batches()
+
+
+class Grant(NamedTuple):
+    """A licence, and how it is known."""
+
+    license: str
+    source: str
+
+
+def license_of(path: str, stated: str | None, found: Mapping[str, str | None]) -> Grant | None:
+    """Return the licence of a file, None where only the file itself may say it.
+
+    Args:
+        path: the file's.
+        stated: what GitHub says of the repository.
+        found: folder ("" for the root) -> what its licence file was recognised as.
+    """
+    folder, recognised = licenses.nearest(path, found) or ("", None)
+    if folder:  # other people's code: what GitHub says does not reach so far
+        return Grant(recognised, f"license file in {folder}") if recognised else None
+    if stated:
+        return Grant(stated, "github")
+    return Grant(recognised, "license file") if recognised else None
+
+
+def _meta(path: str, meta: str | None) -> str | None:
+    if not VENDORED.search(path):
+        return meta
+    return json.dumps({**(json.loads(meta) if meta else {}), "vendored": True}, sort_keys=True)
+
+
+def _decisions(rows: pa.Table) -> Iterator[pa.RecordBatch]:
+    known = {name: rows.column(name).to_pylist() for name in ("id", "lang", "rule", "evidence")}
+    found = zip(*known.values(), strict=True)
+    drops = [decision(name, rule, evidence, lang) for name, lang, rule, evidence in found]
+    yield pa.RecordBatch.from_pylist(drops, DECISIONS)
+
+
+def decision(name: str, rule: str, evidence: str | None, lang: str | None = None) -> dict[str, Any]:
+    """Return the crawl's decision that something is no document."""
+    return drop(name, Refusal(rule, evidence or ""), lang)

@@ -1,0 +1,471 @@
+"""Which texts share a run of words with a benchmark.
+
+Every run of `n` words of a problem is hashed into one sorted table, on disk and mapped into each worker. A text is
+read once: its words are hashed as they stream by, and each run of `n` is looked up. A text without a hit costs nothing
+more; one with a hit is read again to say where, and how much of which problem it holds.
+
+Not every run of words is evidence. A run that says little (`for i in range …`, a table of digits) and one that many
+problems of the same benchmark share (a header) are left out; a problem with no telling run, or with fewer than `n`
+words, is looked for as a whole; one of fewer than `WHOLE_WORDS` words is not looked for, and counted as too short.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from algstack.decontaminate.words import Bytes, Hashes, Positions, Words, read_words, spread, tables, words
+
+WHOLE_WORDS = 5
+"""Words of the anchor by which a problem is looked for as a whole: fewer are too short to tell anything."""
+
+WHOLE_LETTERS = 20
+"""Letters and digits that the whole of a short problem must have: `find the value of x` has 15."""
+
+TELLING_WORDS = 4
+"""Different words of three letters or more that a run must have to be evidence."""
+
+COMMON_PROBLEMS = 3
+COMMON_SHARE = 0.02
+"""A run that is in more problems of a benchmark than both of these is its header, not a problem's text."""
+
+MOST_RUNS = 48_000_000
+"""Runs kept in memory-mapped tables (16 bytes each); of a larger set every second, fourth, … is kept."""
+
+_BASE = np.uint64(0x9E3779B97F4A7C15)
+_FINAL = np.uint64(0xD6E8FEB86659FD93)
+_WHOLE = np.uint64(0xA0761D6478BD642F)  # keeps anchors of whole problems apart from runs of n words
+_BITS_PER_RUN = 16
+_BLOCK = 16_384  # bytes read into words at a time: their hashes stay in the core's own cache
+
+Numbers = npt.NDArray[np.uint32]
+Mask = npt.NDArray[np.bool_]
+
+
+class Hit(NamedTuple):
+    """A run of words that a text shares with one text of a benchmark.
+
+    `start` and `end` are bytes of the text; `words` of the `of` words of the benchmark's text are in it.
+    """
+
+    unit: int
+    start: int
+    end: int
+    words: int
+    of: int
+
+
+class Runs(NamedTuple):
+    """The lookup tables: see `NgramIndex`."""
+
+    n: int
+    has_whole: bool
+    filter_shift: np.uint64
+    bucket_shift: np.uint64
+    filter: Hashes
+    buckets: npt.NDArray[np.uint32]
+    hashes: Hashes
+
+
+@njit(cache=True, nogil=True)
+def _finish(value: Any) -> Any:
+    value = (value ^ (value >> np.uint64(32))) * _FINAL
+    return value ^ (value >> np.uint64(29))
+
+
+@njit(cache=True, nogil=True)
+def _power(n: Any) -> Any:
+    value = np.uint64(1)
+    for _ in range(n):
+        value *= _BASE
+    return value
+
+
+@njit(cache=True, nogil=True)
+def run_hashes(hashes: Any, n: Any) -> Any:
+    """Return the hash of each run of `n` word hashes, none where there are fewer."""
+    count = max(hashes.size - n + 1, 0)
+    found = np.empty(count, np.uint64)
+    top, value = _power(n), np.uint64(0)
+    for at in range(hashes.size):
+        value = value * _BASE + hashes[at]
+        if at >= n:
+            value -= hashes[at - n] * top
+        if at >= n - 1:
+            found[at - n + 1] = _finish(value)
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _telling(hashes: Any, is_long: Any, n: Any, wanted: Any) -> Any:
+    """Mark the runs of `n` words with at least `wanted` different long words."""
+    count = max(hashes.size - n + 1, 0)
+    found = np.zeros(count, np.bool_)
+    for start in range(count):
+        different = 0
+        for at in range(start, start + n):
+            if is_long[at]:
+                is_new = True
+                for before in range(start, at):
+                    if hashes[before] == hashes[at]:
+                        is_new = False
+                        break
+                different += is_new
+            if different >= wanted:
+                found[start] = True
+                break
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _pattern(key: Any) -> Any:
+    """Three bits of one 64-bit word: a Bloom filter that costs one memory access."""
+    one, low = np.uint64(1), np.uint64(63)
+    first, second = one << (key & low), one << ((key >> np.uint64(6)) & low)
+    return first | second | (one << ((key >> np.uint64(12)) & low))
+
+
+@njit(cache=True, nogil=True)
+def _find(key: Any, runs: Any) -> Any:
+    """Return the first place of a key among the sorted hashes, or -1."""
+    bucket = key >> runs.bucket_shift
+    for at in range(runs.buckets[bucket], runs.buckets[bucket + np.uint64(1)]):
+        if runs.hashes[at] == key:
+            return np.int64(at)
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _any_run(hashes: Any, first: Any, count: Any, n: Any, mask: Any, runs: Any) -> Any:
+    """Whether any run of `n` among `hashes[first:count]` is in the index."""
+    marks, shift, top, value = runs.filter, runs.filter_shift, _power(n - 1), np.uint64(0)
+    for at in range(first, min(first + n - 1, count)):
+        value = value * _BASE + hashes[at]
+    for at in range(first + n - 1, count):
+        value = value * _BASE + hashes[at]
+        key = _finish(value) ^ mask
+        pattern = _pattern(key)
+        if (marks[key >> shift] & pattern) == pattern and _find(key, runs) >= 0:
+            return True
+        value -= hashes[at - n + 1] * top
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _has_hit(data: Any, at: Any, end: Any, word_tables: Any, runs: Any, hashes: Any) -> Any:
+    """Whether a text holds any run of the index, or the anchor of a whole problem."""
+    open_word, carried, keep = np.uint64(0), 0, max(runs.n, WHOLE_WORDS) - 1
+    while at < end:
+        stop = min(at + _BLOCK, end)
+        count, at, open_word = read_words(data, at, stop, end, open_word, word_tables, hashes, carried, None, None)
+        if at >= end:
+            hashes[count] = spread(open_word)
+            count += open_word != 0
+        if _any_run(hashes, max(carried - runs.n + 1, 0), count, runs.n, np.uint64(0), runs):
+            return True
+        if runs.has_whole:
+            first = max(carried - WHOLE_WORDS + 1, 0)
+            if _any_run(hashes, first, count, WHOLE_WORDS, _WHOLE, runs):
+                return True
+        carried = min(count, keep)
+        for word in range(carried):
+            hashes[word] = hashes[count - carried + word]
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _scan(data: Any, offsets: Any, word_tables: Any, runs: Any, found: Any) -> None:
+    hashes = np.empty(_BLOCK + runs.n + WHOLE_WORDS + 2, np.uint64)
+    for row in range(offsets.size - 1):
+        found[row] = _has_hit(data, offsets[row], offsets[row + 1], word_tables, runs, hashes)
+
+
+@njit(cache=True, nogil=True)
+def _matches(keys: Any, runs: Any) -> Any:
+    """Return (place among the keys, place among the index's runs) of each match."""
+    places = [(np.int64(0), np.int64(0))]
+    for at in range(keys.size):
+        entry = _find(keys[at], runs)
+        while 0 <= entry < runs.hashes.size and runs.hashes[entry] == keys[at]:
+            places.append((np.int64(at), entry))
+            entry += 1
+    return places[1:]
+
+
+class _Unit(NamedTuple):
+    """One text of a benchmark: its words, and the anchor by which its whole is found."""
+
+    group: int
+    size: int
+    words: Hashes  # empty where there was no room: then a hit is as wide as its runs
+    anchor: int  # first word of the anchor, -1: too short
+
+
+@dataclass(frozen=True)
+class NgramIndex:
+    """What the runs of words of all benchmarks are looked up in.
+
+    Attributes:
+        runs: sorted run hashes, the bit filter before them, and where each bucket of leading bits begins.
+        units: for each run the number of the text that it is from.
+        offsets: for each run its first word in that text.
+        unit_words: the word hashes of all texts, one after the other.
+        unit_starts: where each text begins in `unit_words`; one more than there are texts.
+        unit_sizes: words of each text.
+        is_whole: whether a text is looked for as a whole.
+        is_short: whether it is too short to be looked for.
+        stride: every how many-th run is kept: a shared run of `n + stride - 1` words is always found.
+    """
+
+    runs: Runs
+    units: Numbers
+    offsets: Numbers
+    unit_words: Hashes
+    unit_starts: Positions
+    unit_sizes: Positions
+    is_whole: Mask
+    is_short: Mask
+    stride: int
+
+    @classmethod
+    def build(cls, texts: Iterable[tuple[int, str]], n: int, most_runs: int = MOST_RUNS) -> Self:
+        """Index the texts of benchmarks.
+
+        Args:
+            texts: (number of the benchmark, text), numbered from 0 as they come.
+            n: words of a run.
+            most_runs: how many runs may be kept.
+        """
+        collected = _Collected(n, most_runs)
+        for group, text in texts:
+            collected.add(group, text)
+        return cls(*collected.finish())
+
+    def candidates(self, data: Bytes, offsets: Positions) -> Mask:
+        """Mark the texts with at least one hit.
+
+        Args:
+            data: the bytes of all texts, UTF-8.
+            offsets: where each begins; one more than there are texts.
+        """
+        found = np.zeros(offsets.size - 1, np.bool_)
+        if self.runs.hashes.size:
+            _scan(data, offsets, tables(), self.runs, found)
+        return found
+
+    def hits(self, text: bytes) -> list[Hit]:
+        """Return what a text shares with the indexed ones, by place; overlapping hits are of different texts."""
+        found = words(text)
+        if not self.runs.hashes.size:
+            return []
+        spans: dict[int, list[tuple[int, int, int]]] = {}
+        for at, entry in _matches(run_hashes(found.hashes, self.runs.n), self.runs):
+            spans.setdefault(int(self.units[entry]), []).append((at, at + self.runs.n, int(self.offsets[entry]) - at))
+        if self.runs.has_whole:
+            for at, entry in _matches(run_hashes(found.hashes, WHOLE_WORDS) ^ _WHOLE, self.runs):
+                self._add_whole(found, at - int(self.offsets[entry]), int(self.units[entry]), spans)
+        hits = [hit for unit, places in spans.items() for hit in self._merged(found, unit, places)]
+        return sorted(hits, key=lambda hit: (hit.start, -hit.end, hit.unit))
+
+    def _add_whole(self, found: Words, start: int, unit: int, spans: dict[int, list[tuple[int, int, int]]]) -> None:
+        wanted = self._words_of(unit)
+        if start >= 0 and np.array_equal(found.hashes[start : start + wanted.size], wanted):
+            spans.setdefault(unit, []).append((start, start + wanted.size, -start))
+
+    def _words_of(self, unit: int) -> Hashes:
+        return self.unit_words[self.unit_starts[unit] : self.unit_starts[unit + 1]]
+
+    def _merged(self, found: Words, unit: int, places: list[tuple[int, int, int]]) -> Iterator[Hit]:
+        """Join the matches of one text that lie together, and widen them to all the words that agree."""
+        wanted, size = self._words_of(unit), int(self.unit_sizes[unit])
+        runs: list[list[int]] = []
+        for start, end, shift in sorted(places):
+            start, end = _widened(found.hashes, wanted, start, end, shift)
+            if runs and start <= runs[-1][1] + self.runs.n:
+                runs[-1][2] += max(end - max(start, runs[-1][1]), 0)
+                runs[-1][1] = max(end, runs[-1][1])
+            else:
+                runs.append([start, end, end - start])
+        for start, end, matched in runs:
+            yield Hit(unit, int(found.starts[start]), int(found.ends[end - 1]), min(matched, size), size)
+
+    def save(self, folder: Path) -> None:
+        """Write the tables into a folder, to be mapped by `load`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, array in self._arrays().items():
+            np.save(folder / f"{name}.npy", array)
+        meta = {"n": self.runs.n, "has_whole": self.runs.has_whole, "stride": self.stride}
+        (folder / "ngrams.json").write_text(json.dumps(meta, sort_keys=True), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Map the tables that `save` wrote: workers share their memory."""
+        meta = json.loads((folder / "ngrams.json").read_text(encoding="utf-8"))
+        # Plain arrays over the maps: the kernels are compiled once, for the type that tests use too.
+        arrays = {path.stem: np.asarray(np.load(path, mmap_mode="c")) for path in sorted(folder.glob("*.npy"))}
+        filter_, buckets, hashes = (arrays.pop(name) for name in ("filter", "buckets", "hashes"))
+        shifts = (np.uint64(65 - filter_.size.bit_length()), np.uint64(65 - buckets.size.bit_length()))
+        return cls(
+            Runs(meta["n"], meta["has_whole"], *shifts, filter_, buckets, hashes), **arrays, stride=meta["stride"]
+        )
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {
+            "filter": self.runs.filter,
+            "buckets": self.runs.buckets,
+            "hashes": self.runs.hashes,
+            "units": self.units,
+            "offsets": self.offsets,
+            "unit_words": self.unit_words,
+            "unit_starts": self.unit_starts,
+            "unit_sizes": self.unit_sizes,
+            "is_whole": self.is_whole,
+            "is_short": self.is_short,
+        }
+
+
+def _widened(found: Hashes, wanted: Hashes, start: int, end: int, shift: int) -> tuple[int, int]:
+    """Widen a match to all words around it that agree; word `i` of the text is word `i + shift` of the wanted."""
+    while start > 0 and start + shift > 0 and found[start - 1] == wanted[start + shift - 1]:
+        start -= 1
+    while end < found.size and end + shift < wanted.size and found[end] == wanted[end + shift]:
+        end += 1
+    return start, end
+
+
+class _Collected:
+    """Texts of benchmarks on their way into an index."""
+
+    def __init__(self, n: int, most_runs: int) -> None:
+        self.n, self.most_runs, self.stride = n, most_runs, 1
+        self.words = 0
+        self.units: list[_Unit] = []
+        self.runs: list[tuple[Hashes, Numbers, Numbers]] = []
+        self.count = 0
+
+    def add(self, group: int, text: str) -> None:
+        """Take one text: its telling runs, and the anchor of its whole."""
+        encoded = text.encode()
+        found = words(encoded)
+        lengths = found.ends - found.starts
+        is_long = (lengths >= 3) & ~np.isin(np.frombuffer(encoded, np.uint8)[found.starts], _DIGITS)
+        unit = len(self.units)
+        wanted = _telling(found.hashes, is_long, self.n, min(TELLING_WORDS, self.n))
+        offsets = np.flatnonzero(wanted)
+        offsets = offsets[offsets % self.stride == 0].astype(np.uint32)
+        hashes = run_hashes(found.hashes, self.n)[offsets]
+        anchor = _anchor(found, lengths)
+        keeps_words = self.words + found.hashes.size <= 2 * self.most_runs or not hashes.size
+        own = found.hashes if keeps_words else found.hashes[:0]
+        self.words += own.size
+        self.units.append(_Unit(group, found.hashes.size, own, anchor if keeps_words else -1))
+        self.runs.append((hashes, np.full(hashes.size, unit, np.uint32), offsets))
+        self.count += hashes.size
+        while self.count > self.most_runs:
+            self._thin_out()
+
+    def _thin_out(self) -> None:
+        self.stride *= 2
+        thinned = []
+        for hashes, units, offsets in self.runs:
+            kept = offsets % self.stride == 0
+            thinned.append((hashes[kept], units[kept], offsets[kept]))
+        self.runs = thinned
+        self.count = sum(hashes.size for hashes, _, _ in thinned)
+
+    def finish(self) -> tuple[Any, ...]:
+        """Return the fields of an index, in their order."""
+        hashes, units, offsets = (
+            np.concatenate([np.empty(0, kind), *(run[column] for run in self.runs)])
+            for column, kind in enumerate((np.uint64, np.uint32, np.uint32))
+        )
+        kept = ~self._common(hashes, units)
+        hashes, units, offsets = hashes[kept], units[kept], offsets[kept]
+        has_run = np.zeros(len(self.units), np.bool_)
+        has_run[units] = True
+        anchors = np.array([unit.anchor for unit in self.units], np.int64)
+        is_whole = ~has_run & (anchors >= 0)
+        hashes, units, offsets = self._with_anchors(hashes, units, offsets, is_whole)
+        order = np.lexsort((offsets, units, hashes))
+        kept_words = np.array([unit.words.size for unit in self.units], np.int64)
+        return (
+            _tables_of(hashes[order], self.n, bool(is_whole.any())),
+            units[order],
+            offsets[order],
+            np.concatenate([np.empty(0, np.uint64), *(unit.words for unit in self.units)]),
+            np.concatenate([np.zeros(1, np.int64), np.cumsum(kept_words)]),
+            np.array([unit.size for unit in self.units], np.int64),
+            is_whole,
+            ~has_run & ~is_whole,
+            self.stride,
+        )
+
+    def _common(self, hashes: Hashes, units: Numbers) -> Mask:
+        """Mark the runs that too many texts of one benchmark share."""
+        groups = np.array([unit.group for unit in self.units], np.int64)
+        sizes = np.bincount(groups) if groups.size else np.zeros(1, np.int64)
+        common = np.zeros(hashes.size, np.bool_)
+        if not hashes.size:
+            return common
+        group = groups[units]
+        order = np.lexsort((units, group, hashes))
+        ordered, of_group, of_unit = hashes[order], group[order], units[order]
+        new_key = np.r_[True, (ordered[1:] != ordered[:-1]) | (of_group[1:] != of_group[:-1])]
+        new_text = new_key | np.r_[True, of_unit[1:] != of_unit[:-1]]
+        key = np.cumsum(new_key) - 1
+        shared_by = np.bincount(key[new_text])
+        limit = np.maximum(COMMON_PROBLEMS, COMMON_SHARE * sizes)
+        common[order] = shared_by[key] > limit[of_group]
+        return common
+
+    def _with_anchors(
+        self, hashes: Hashes, units: Numbers, offsets: Numbers, is_whole: Mask
+    ) -> tuple[Hashes, Numbers, Numbers]:
+        wholes = np.flatnonzero(is_whole)
+        anchors = [self.units[unit].anchor for unit in wholes]
+        keys = [
+            run_hashes(self.units[unit].words[anchor : anchor + WHOLE_WORDS], WHOLE_WORDS)[0] ^ _WHOLE
+            for unit, anchor in zip(wholes, anchors, strict=True)
+        ]
+        return (
+            np.concatenate([hashes, np.array(keys, np.uint64)]),
+            np.concatenate([units, wholes.astype(np.uint32)]),
+            np.concatenate([offsets, np.array(anchors, np.uint32)]),
+        )
+
+
+_DIGITS = np.frombuffer(b"0123456789", np.uint8)
+
+
+def _anchor(found: Words, lengths: Positions) -> int:
+    """Return the first word of the longest run of WHOLE_WORDS words, or -1 if the whole says too little."""
+    if found.hashes.size < WHOLE_WORDS or lengths.sum() < WHOLE_LETTERS or np.unique(found.hashes).size < WHOLE_WORDS:
+        return -1
+    return int(np.argmax(np.convolve(lengths, np.ones(WHOLE_WORDS, np.int64), "valid")))
+
+
+def _tables_of(hashes: Hashes, n: int, has_whole: bool) -> Runs:
+    """Lay the bit filter and the buckets of leading bits over sorted hashes."""
+    filter_bits = max(hashes.size * _BITS_PER_RUN // 64, 2).bit_length()
+    marks = np.zeros(1 << filter_bits, np.uint64)
+    np.bitwise_or.at(marks, hashes >> np.uint64(64 - filter_bits), _patterns(hashes))
+    bucket_bits = max(hashes.size, 2).bit_length()
+    leading = np.arange(1 << bucket_bits, dtype=np.uint64)
+    firsts = np.searchsorted(hashes >> np.uint64(64 - bucket_bits), leading)
+    buckets = np.append(firsts, hashes.size).astype(np.uint32)
+    return Runs(n, has_whole, np.uint64(64 - filter_bits), np.uint64(64 - bucket_bits), marks, buckets, hashes)
+
+
+@njit(cache=True, nogil=True)
+def _patterns(keys: Any) -> Any:
+    found = np.empty(keys.size, np.uint64)
+    for at in range(keys.size):
+        found[at] = _pattern(keys[at])
+    return found

@@ -1,0 +1,256 @@
+"""Secrets and personal data in text, replaced by placeholders that are always the same.
+
+What is a token is said by the rules of detect-secrets; a plain search for the few words that every rule needs comes
+first, in native code, so that a document without any costs almost nothing. E-mail and IP addresses follow the practice
+of BigCode's redaction (StarCoder, arXiv 2305.06161): the placeholders are its, and addresses that are nobody's
+(`example.com`, private networks, public name servers) stay.
+
+Nothing is replaced inside a longer word: a key's pattern within a hash or a base64 table is no key.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+import polars as pl
+from detect_secrets.plugins import (
+    aws,
+    azure_storage_key,
+    discord,
+    github_token,
+    gitlab_token,
+    jwt,
+    mailchimp,
+    npm,
+    openai,
+    pypi_token,
+    sendgrid,
+    slack,
+    square_oauth,
+    stripe,
+    telegram_token,
+)
+
+KEY, PASSWORD, EMAIL, ADDRESS = "<KEY>", "<PASSWORD>", "<EMAIL>", "<IP_ADDRESS>"
+
+_TOKENS = {
+    "aws": (aws.AWSKeyDetector, ("akia", "asia", "abia", "acca", "a3t", "aws")),
+    "azure": (azure_storage_key.AzureStorageKeyDetector, ("accountkey",)),
+    "discord": (discord.DiscordBotTokenDetector, ("discord",)),
+    "github": (github_token.GitHubTokenDetector, ("ghp_", "gho_", "ghu_", "ghs_", "ghr_")),
+    "gitlab": (gitlab_token.GitLabTokenDetector, ("glpat-", "gldt-", "glft-", "glsoat-", "glrt-", "glcbt-", "glptt-")),
+    "jwt": (jwt.JwtTokenDetector, ("eyj",)),
+    "mailchimp": (mailchimp.MailchimpDetector, ("-us",)),
+    "npm": (npm.NpmDetector, ("_authtoken",)),
+    "openai": (openai.OpenAIDetector, ("t3blbkfj",)),
+    "pypi": (pypi_token.PypiTokenDetector, ("pypi-",)),
+    "sendgrid": (sendgrid.SendGridDetector, ("sg.",)),
+    "slack": (slack.SlackDetector, ("xox", "hooks.slack")),
+    "square": (square_oauth.SquareOAuthDetector, ("sq0csp-",)),
+    "stripe": (stripe.StripeDetector, ("k_live_",)),
+    "telegram": (telegram_token.TelegramBotTokenDetector, ("telegram",)),
+}
+"""Rules of detect-secrets that name what they find, and the words (in lower case) that a text must have for them.
+Its rules by entropy are left out: a table of hashes or a test vector has the entropy of a key."""
+
+_OTHER_WORDS = ("private key", "putty-user-key-file", "://", "passw", "pwd", "secret", "api_key", "apikey", "token")
+
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN (?P<kind>[A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?)-----(?:(?!-----BEGIN).)*?-----END (?P=kind)-----"
+    r"|-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?:[^\n]*\n\s*[A-Za-z0-9+/=]{40,})+",
+    re.DOTALL,
+)
+_ASSIGNED = re.compile(
+    r"""(?i)(?<![A-Za-z0-9])(?:[\w-]*(?:passw(?:or)?d|passwd|pwd|secret|api_?key|auth_?token|access_?token|secret_?key))
+        ["']?\s*(?:=>|:=|=|:)\s*(?P<quote>["'])(?P<secret>[^"'\s\\]{6,100})(?P=quote)""",
+    re.VERBOSE,
+)
+_IN_URL = re.compile(r"://[^\s:/@'\"<>{}$]{1,60}:(?P<secret>[^\s:/@'\"<>{}$%]{3,100})@[\w.-]")
+_PLACEHOLDER = re.compile(
+    r"(?i)x{3,}|\*{2,}|\.{3}|<|>|\$|\{|%|your|example|change|dummy|fake|test|sample|placeholder|none|null|password"
+    r"|passwd|secret|insert|redacted|foo|bar|todo|username|token|key$"
+)
+
+_EMAIL = re.compile(
+    r"(?<![\w.%+@/:-])[A-Za-z0-9][A-Za-z0-9._%+-]{1,63}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?\.)+"
+    r"(?P<top>[A-Za-z]{2,12})(?![\w@(\[=-])(?!\.\w)"
+)
+_EMAIL_SIEVE = r"[A-Za-z0-9]@[A-Za-z0-9][A-Za-z0-9.-]*\.[A-Za-z]{2}"
+_TOP_DOMAINS_TEXT = "com org net edu gov mil int info biz name dev app io ai cloud tech online site xyz"
+_TOP_DOMAINS = frozenset(_TOP_DOMAINS_TEXT.split())
+_NOBODY = re.compile(
+    r"(?i)(?:^(?:git|svn|hg|noreply|no-reply|root|user|username|foo|bar|name|you|your\.?\w*|email|me)@)"
+    r"|@(?:[\w.-]*\.)?(?:example|test|invalid|localhost|domain|host|server|company|mycompany|foo|bar|email|mail)\.\w+$"
+    r"|@users\.noreply\.github\.com$|@(?:[\w.-]*\.)?example\.[\w.]+$"
+)
+
+_IP_SIEVE = r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}|[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{1,4}:[0-9A-Fa-f:]+"
+_IPV4 = re.compile(r"(?<![\w.:+-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)")
+_IPV6 = re.compile(r"(?<![\w.:])(?:[0-9A-Fa-f]{1,4}:){3,7}(?::?[0-9A-Fa-f]{1,4}){1,4}(?![\w:.])")
+_NETWORK = re.compile(
+    r"(?i)(?<![a-z])(?:ip|ipv4|ipv6|addr|address|host|hosts|hostname|server|gateway|ssh|ping|http|https|ftp|dns|url|port|proxy"
+    r"|socket|listen|connect|bind|remote|client|router|subnet|netmask|inet|ip_address|server_ip|scp|telnet|node)(?![a-z])|://"
+)
+_NAME_SERVERS = frozenset(["8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "208.67.222.222", "208.67.220.220"])
+
+_FORMAL = frozenset(["coq", "isabelle", "lean", "agda", "idris", "metamath", "hollight"])
+"""Languages of proofs: a quoted word behind `token :=` is a proof's, not a password."""
+
+
+class Span(NamedTuple):
+    """What is replaced: a span of characters, what it is, and by what."""
+
+    start: int
+    end: int
+    kind: str
+    placeholder: str
+
+
+def candidates(texts: pl.Series, *, secrets: bool, personal: bool) -> pl.Series:
+    """Mark the texts that may hold something to redact, in native code."""
+    found = pl.Series(texts.name, [False]).extend_constant(False, len(texts))[: len(texts)]
+    if secrets:
+        words = sorted({word for _, words in _TOKENS.values() for word in words} | set(_OTHER_WORDS))
+        found |= texts.str.contains_any(words, ascii_case_insensitive=True)
+    if personal:
+        found |= texts.str.contains(_EMAIL_SIEVE) | texts.str.contains(_IP_SIEVE)
+    return found.fill_null(value=False)
+
+
+def redact(text: str, lang: str | None, *, secrets: bool, personal: bool) -> tuple[str, Counter[str]]:
+    """Replace what is secret or personal in one text.
+
+    Args:
+        text: the document.
+        lang: its language, or None.
+        secrets: whether to look for keys, tokens and passwords.
+        personal: whether to look for e-mail and IP addresses.
+
+    Returns:
+        The new text, and how many of each kind were replaced.
+    """
+    spans: list[Span] = []
+    if secrets:
+        spans += _secrets(text, lang)
+    if personal:
+        spans += [*_emails(text), *_addresses(text)]
+    if not spans:
+        return text, Counter()
+    pieces, at, counts = [], 0, Counter[str]()
+    for span in sorted(spans, key=lambda span: (span.start, -span.end)):
+        if span.start >= at:
+            pieces += [text[at : span.start], span.placeholder]
+            at = span.end
+            counts[span.kind] += 1
+    return "".join([*pieces, text[at:]]), counts
+
+
+@cache
+def _rules() -> list[tuple[str, tuple[str, ...], list[re.Pattern[str]]]]:
+    return [(kind, words, list(_patterns(detector))) for kind, (detector, words) in _TOKENS.items()]
+
+
+def _patterns(detector: Any) -> Iterable[re.Pattern[str]]:
+    """The patterns of a rule: a class attribute in fact, a property by its type."""
+    patterns: Iterable[re.Pattern[str]] = detector.denylist
+    return patterns
+
+
+def _secrets(text: str, lang: str | None) -> Iterator[Span]:
+    lower = text.lower()
+    for found in _PRIVATE_KEY.finditer(text) if "private key" in lower else ():
+        yield Span(found.start(), found.end(), "private-key", KEY)
+    for kind, words, patterns in _rules():
+        if any(word in lower for word in words):
+            for pattern in patterns:
+                for found in pattern.finditer(text):
+                    start, end = found.span(found.lastindex or 0)
+                    if not _is_inside(text, start, end) and _is_token(kind, text[start:end]):
+                        yield Span(start, end, kind, KEY)
+    if lang not in _FORMAL:
+        yield from _passwords(text, lower)
+
+
+def _is_inside(text: str, start: int, end: int) -> bool:
+    """Whether a span is only a part of a longer word, such as a hash."""
+    return (start > 0 and (text[start - 1].isalnum() or text[start - 1] in "+/_")) or (
+        end < len(text) and (text[end].isalnum() or text[end] in "+/_")
+    )
+
+
+def _is_token(kind: str, token: str) -> bool:
+    """Whether what matched can be a token: a JSON Web Token says its algorithm, and no key is the documentation's."""
+    if kind == "jwt":
+        head = token.split(".")[0]
+        try:
+            return "alg" in json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
+        except ValueError:
+            return False
+    return "EXAMPLE" not in token.upper()
+
+
+def _passwords(text: str, lower: str) -> Iterator[Span]:
+    patterns: list[tuple[re.Pattern[str], Callable[[str], bool]]] = []
+    if any(word in lower for word in ("passw", "pwd", "secret", "api", "token")):
+        patterns.append((_ASSIGNED, _looks_chosen))
+    if "://" in lower:
+        patterns.append((_IN_URL, lambda secret: True))
+    for pattern, accepts in patterns:
+        for found in pattern.finditer(text):
+            secret = found.group("secret")
+            if accepts(secret) and not _PLACEHOLDER.search(secret):
+                yield Span(found.start("secret"), found.end("secret"), "password", PASSWORD)
+
+
+def _looks_chosen(secret: str) -> bool:
+    """Whether a quoted word is a password rather than a name: it mixes kinds of characters."""
+    kinds = sum(
+        any(test(character) for character in secret)
+        for test in (str.islower, str.isupper, str.isdigit, lambda character: not character.isalnum())
+    )
+    counts = Counter(secret).values()
+    bits = -sum(count / len(secret) * math.log2(count / len(secret)) for count in counts)
+    return kinds >= 2 and any(character.isdigit() for character in secret) and bits >= 2.5
+
+
+def _emails(text: str) -> Iterator[Span]:
+    if "@" not in text:
+        return
+    for found in _EMAIL.finditer(text):
+        top = found.group("top").lower()
+        if (top in _TOP_DOMAINS or len(top) == 2) and not _NOBODY.search(found.group()):
+            yield Span(found.start(), found.end(), "email", EMAIL)
+
+
+def _addresses(text: str) -> Iterator[Span]:
+    for pattern in (_IPV4, _IPV6):
+        for found in pattern.finditer(text):
+            if _is_somebodys(found.group()) and _is_network(text, found.start(), found.end()):
+                yield Span(found.start(), found.end(), "ip-address", ADDRESS)
+
+
+def _is_somebodys(address: str) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return parsed.is_global and not parsed.is_multicast and address not in _NAME_SERVERS
+
+
+def _is_network(text: str, start: int, end: int) -> bool:
+    """Whether four numbers with points are an address: `Theorem 1.2.3.4` and a version are not."""
+    line_start = text.rfind("\n", 0, start) + 1
+    line = text[line_start : text.find("\n", end) if text.find("\n", end) >= 0 else len(text)]
+    if re.match(r":\d{2,5}(?!\d)|/\d{1,2}(?!\d)", text[end : end + 7]):
+        return True
+    if re.search(r"(?i)version|release|theorem|lemma|section|§|oid|\bv\.?\s*$", line[: start - line_start][-30:]):
+        return False
+    return _NETWORK.search(line) is not None

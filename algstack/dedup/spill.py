@@ -1,0 +1,86 @@
+"""Rows that wait in memory, and beyond a budget on disk, until those that may belong together are looked at together.
+
+Rows are 64-bit numbers in partitions. What does not fit into memory is written to Parquet files with one row group for
+each partition.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from algstack.dataset import explained_os_errors
+from algstack.dedup.digest import Keys
+from algstack.dedup.vector import kernel
+
+_SCHEMA = pa.schema([pa.field("row", pa.uint64(), nullable=False)])
+
+
+class Spill:
+    """Partitioned rows; any thread may add some."""
+
+    def __init__(self, folder: Path, name: str, budget: int, partitions: int) -> None:
+        """Make an empty spill that holds `budget` bytes in memory and the rest in files `folder/name-*.parquet`."""
+        self._folder, self._name, self._budget = folder, name, budget
+        self.partitions = partitions
+        self._pending: list[tuple[NDArray[np.int64], NDArray[np.uint64]]] = []
+        self._pending_bytes = 0
+        self._files: list[Path] = []
+        self._lock = threading.Lock()
+
+    def add(self, keys: Keys) -> None:
+        """Add rows; write all that are in memory to disk where they have become too many."""
+        if not len(keys.rows):
+            return
+        bounds, rows = np.zeros(self.partitions + 1, np.int64), np.empty(len(keys.rows), np.uint64)
+        _scatter(keys.partitions, keys.rows, bounds, rows)
+        with self._lock:
+            self._pending.append((bounds, rows))
+            self._pending_bytes += rows.nbytes
+            if self._pending_bytes > self._budget:
+                self._write()
+
+    def partition(self, number: int) -> NDArray[np.uint64]:
+        """Return all rows of one partition, in no order."""
+        stored = [pq.ParquetFile(path).read_row_group(number).column(0).to_numpy() for path in self._files]
+        return np.concatenate([*stored, self._in_memory(number)])
+
+    def _in_memory(self, number: int) -> NDArray[np.uint64]:
+        parts = [rows[bounds[number] : bounds[number + 1]] for bounds, rows in self._pending]
+        return np.concatenate(parts) if parts else np.zeros(0, np.uint64)
+
+    def _write(self) -> None:
+        path = self._folder / f"{self._name}-{len(self._files):05}.parquet"
+        with (
+            explained_os_errors(path),
+            pq.ParquetWriter(path, _SCHEMA, compression="none", use_dictionary=False, write_statistics=False) as writer,
+        ):
+            for number in range(self.partitions):
+                writer.write_table(pa.table([self._in_memory(number)], schema=_SCHEMA))
+        self._files.append(path)
+        self._pending, self._pending_bytes = [], 0
+
+    def discard(self) -> None:
+        """Forget all rows and remove their files."""
+        for path in self._files:
+            path.unlink(missing_ok=True)
+        self._files, self._pending, self._pending_bytes = [], [], 0
+
+
+@kernel
+def _scatter(partitions: Any, rows: Any, bounds: Any, out: Any) -> None:
+    """Sort rows by partition, by counting: partition p becomes `out[bounds[p]:bounds[p + 1]]`."""
+    for partition in partitions:
+        bounds[partition + 1] += 1
+    for number in range(len(bounds) - 1):
+        bounds[number + 1] += bounds[number]
+    place = bounds[:-1].copy()
+    for i in range(len(rows)):
+        out[place[partitions[i]]] = rows[i]
+        place[partitions[i]] += 1

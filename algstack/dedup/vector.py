@@ -1,0 +1,142 @@
+"""The few machine operations that Python cannot say, for numba kernels: each is a line or two of LLVM.
+
+They are written for no processor in particular: LLVM makes AVX-512, AVX2, SSE or NEON of them, and the results are the
+same.
+Arrays are one-dimensional and contiguous; nothing here checks bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+LANES = 64
+"""Bytes that `word_mask` looks at."""
+
+_I64 = ir.IntType(64)
+_I128 = ir.IntType(128)
+_BYTES = ir.VectorType(ir.IntType(8), LANES)
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def kernel(function: Function) -> Function:
+    """Compile a function that other threads can run beside: once for each kind of processor, then cached on disk."""
+    return cast(Function, njit(cache=True, nogil=True, error_model="numpy")(function))
+
+
+def inlined(function: Function) -> Function:
+    """Compile a step that becomes part of its caller."""
+    return cast(Function, njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function))
+
+
+@inlined
+def copy(source: Any, begin: Any, count: Any, target: Any, at: Any) -> None:
+    """Copy `source[begin:begin + count]` to `target[at:]`.
+
+    numba compiles a slice's assignment for seconds, since it may have to say in words which shapes do not fit.
+    """
+    for i in range(count):
+        target[at + i] = source[begin + i]
+
+
+def operation(generate: Callable[..., Any]) -> Any:
+    """Make a function that kernels can call of one that generates LLVM code for it."""
+    return intrinsic(generate)
+
+
+def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+    return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
+
+
+def _every_lane(byte: int) -> ir.Constant:
+    return ir.Constant(_BYTES, [byte] * LANES)
+
+
+@operation
+def word_mask(typing_context: Any, data: Any, at: Any) -> Any:
+    """Return 64 bits: bit i says whether byte `data[at + i]` belongs to a token. Reads `data[at:at + 64]`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address = _address(context, builder, signature.args[0], *arguments)
+        block = builder.load(builder.bitcast(address, _BYTES.as_pointer()))
+        block.align = 1
+        lower_case = builder.or_(block, _every_lane(0x20))
+        # One unsigned comparison tests a range: what is below it wraps around to large numbers.
+        letter = builder.icmp_unsigned("<", builder.sub(lower_case, _every_lane(ord("a"))), _every_lane(26))
+        digit = builder.icmp_unsigned("<", builder.sub(block, _every_lane(ord("0"))), _every_lane(10))
+        underscore = builder.icmp_unsigned("==", block, _every_lane(ord("_")))
+        high = builder.icmp_unsigned(">=", block, _every_lane(0x80))
+        return builder.bitcast(builder.or_(builder.or_(letter, digit), builder.or_(underscore, high)), _I64)
+
+    return types.uint64(data, types.int64), generate
+
+
+@operation
+def equal_mask(typing_context: Any, data: Any, at: Any, byte: Any, ignored: Any) -> Any:
+    """Return 64 bits: bit i says whether `data[at + i] | ignored` is `byte`. Reads `data[at:at + 64]`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address = _address(context, builder, signature.args[0], *arguments[:2])
+        block = builder.load(builder.bitcast(address, _BYTES.as_pointer()))
+        block.align = 1
+        byte, ignored = (_in_every_lane(builder, argument) for argument in arguments[2:])
+        return builder.bitcast(builder.icmp_unsigned("==", builder.or_(block, ignored), byte), _I64)
+
+    return types.uint64(data, types.int64, types.uint8, types.uint8), generate
+
+
+def _in_every_lane(builder: Any, byte: Any) -> Any:
+    one = builder.insert_element(ir.Constant(_BYTES, ir.Undefined), byte, ir.Constant(ir.IntType(32), 0))
+    first_lane = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+    return builder.shuffle_vector(one, ir.Constant(_BYTES, ir.Undefined), first_lane)
+
+
+@operation
+def load64(typing_context: Any, data: Any, at: Any) -> Any:
+    """Return `data[at:at + 8]` as a little-endian number."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address = _address(context, builder, signature.args[0], *arguments)
+        value = builder.load(builder.bitcast(address, _I64.as_pointer()))
+        value.align = 1
+        return value
+
+    return types.uint64(data, types.int64), generate
+
+
+@operation
+def trailing_zeros(typing_context: Any, value: Any) -> Any:
+    """Return the position of the lowest bit that is set, 64 if there is none."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.int64(types.uint64), generate
+
+
+@operation
+def bit_count(typing_context: Any, value: Any) -> Any:
+    """Return the number of bits that are set."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.uint64), generate
+
+
+@operation
+def folded_product(typing_context: Any, one: Any, other: Any) -> Any:
+    """Multiply two 64-bit numbers to 128 bits and XOR the halves of the product."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        wide = [builder.zext(argument, _I128) for argument in arguments]
+        product = builder.mul(*wide)
+        upper = builder.trunc(builder.lshr(product, ir.Constant(_I128, 64)), _I64)
+        return builder.xor(builder.trunc(product, _I64), upper)
+
+    return types.uint64(types.uint64, types.uint64), generate
