@@ -285,7 +285,7 @@ class Ledger:
             marks = ", ".join("?" * len(states))
             cursor = database.execute(
                 "UPDATE repositories SET tries = 0, error = NULL, detail = NULL,"
-                f" state = iif(revision IS NULL, 'found', 'pinned') WHERE state IN ({marks})",  # noqa: S608
+                f" state = iif(revision IS NULL, 'found', 'pinned') WHERE state IN ({marks})",
                 states,
             )
             return cursor.rowcount
