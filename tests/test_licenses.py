@@ -53,5 +53,5 @@ def test_policy(allow: tuple[str, ...], deny: tuple[str, ...], expression: str |
 
 
 def test_a_licence_that_is_none() -> None:
-    with pytest.raises(ManifestError, match="`Apache 2` is no SPDX licence expression; did you mean `Apache-2.0`"):
+    with pytest.raises(ManifestError, match=r"`Apache 2` is no SPDX licence expression; did you mean `Apache-2.0`"):
         Policy(("Apache 2",))

@@ -160,7 +160,8 @@ def _any_run(hashes: Any, first: Any, count: Any, n: Any, mask: Any, runs: Any, 
         likely[passed] = key
         passed += (marks[key >> shift] & pattern) == pattern
         value -= hashes[at - n + 1] * top
-    for place in range(passed):  # noqa: SIM110: numba compiles no generators
+    # A loop and not `any`: numba compiles no generators.
+    for place in range(passed):  # noqa: SIM110
         if _find(likely[place], runs) >= 0:
             return True
     return False

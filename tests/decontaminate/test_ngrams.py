@@ -14,7 +14,10 @@ PROBLEM = (
     "How many bolts in total does it take, and what would a tailor charge for every one of them?"
 )
 SHORT = "Evaluate the logarithm of sixteen squared exactly."
-HEADER = "import everything open scoped namespaces options maximum heartbeats four hundred thousand universe variables common theorem"
+HEADER = (
+    "import everything open scoped namespaces options maximum heartbeats four hundred thousand universe variables "
+    "common theorem"
+)
 
 
 def index(*texts: str, n: int = 13, **options: int) -> NgramIndex:
