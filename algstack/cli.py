@@ -104,7 +104,11 @@ def filter_(
 ) -> None:
     """Decide which documents are the mathematics that is wanted."""
 
-    _run_stage("filter", lambda context: filter_stage.run(context, lang), manifest_path, workspace, workers, as_json)
+    def run(context: Context) -> pipeline.Records:
+        chosen = replace(context, manifest=context.manifest.override("filter", profile=profile))
+        return filter_stage.run(chosen, lang)
+
+    _run_stage("filter", run, manifest_path, workspace, workers, as_json)
 
 
 @app.command()
