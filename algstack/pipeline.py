@@ -77,19 +77,29 @@ class Summary:
 
 def timed(stage: str, context: Context, run: Callable[[Context], Records], folder: Path | None = None) -> Summary:
     """Run one stage under the workspace's lock and sum up what it did."""
+    place = folder or context.workspace.path / stage
+    with dataset.locked(context.workspace.path):
+        return _timed(stage, place, context.progress, lambda progress: run(replace(context, progress=progress)))
+
+
+def timed_tables(stage: str, output: Path, progress: Progress, run: Callable[[Progress], StageRecord]) -> Summary:
+    """Run a stage on tables under the lock of its output folder and sum up what it did."""
+    with dataset.locked(output):
+        return _timed(stage, output, progress, lambda counting: {stage: run(counting)})
+
+
+def _timed(stage: str, folder: Path, progress: Progress, run: Callable[[Progress], Records]) -> Summary:
     done = 0
 
     def total(name: str, tasks: int) -> None:
         nonlocal done
         done += tasks
-        context.progress.total(name, tasks)
+        progress.total(name, tasks)
 
     start = time.monotonic()
-    with dataset.locked(context.workspace.path):
-        records = run(replace(context, progress=replace(context.progress, total=total)))
+    records = run(replace(progress, total=total))
     counts = sum((record.counts for record in records.values()), Counts())
-    place = folder or context.workspace.path / stage
-    return Summary(stage, counts, done, time.monotonic() - start, place)
+    return Summary(stage, counts, done, time.monotonic() - start, folder)
 
 
 def build(context: Context) -> list[Summary]:
