@@ -17,6 +17,7 @@ from algstack.dataset import Counts
 from algstack.workspace import Progress
 
 if TYPE_CHECKING:
+    from algstack.crawl.stackexchange.listing import Offer
     from algstack.pipeline import StageStatus, Summary
     from algstack.publish.stage import Published
     from algstack.release.diff import Difference
@@ -169,6 +170,17 @@ def status(states: Sequence[StageStatus]) -> None:
             _commonest(counts.dropped),
         )
     _stdout().print(table if states else "Nothing has been crawled yet: run `algstack build`.")
+
+
+def offers(rows: Sequence[Offer]) -> None:
+    """Print the dumps that a page offers."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name, justify in (("dump", "left"), ("site", "left"), ("MB", "right"), ("date", "left")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for offer in rows:
+        size = f"{offer.size / MEGABYTE:,.1f}" if offer.size is not None else ""
+        table.add_row(escape(offer.name), escape(offer.site), size, offer.date or "")
+    _stdout().print(table)
 
 
 def checks(rows: Sequence[Check]) -> None:
