@@ -15,6 +15,7 @@ import typer
 
 from algstack import __version__, display, explain, manifest, pipeline
 from algstack.crawl import stage as crawl_stage
+from algstack.crawl.stackexchange.listing import fetch_listing
 from algstack.decontaminate import report as decontaminate_report
 from algstack.decontaminate import stage as decontaminate_stage
 from algstack.dedup import stage as dedup_stage
@@ -93,12 +94,18 @@ def crawl(
         list[str] | None,
         typer.Option(help="Try repositories again that ended so: failed, gone or blocked (repeatable)."),
     ] = None,
+    listing: Annotated[
+        str | None, typer.Option("--list", metavar="URL", help="Only show the Stack Exchange dumps that a page offers.")
+    ] = None,
     manifest_path: ManifestOption = DEFAULT_MANIFEST,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fetch what the manifest names: sources to documents."""
+    if listing is not None:
+        _show_offers(listing, as_json)
+        return
 
     def run(context: Context) -> pipeline.Records:
         return crawl_stage.run(context, filter_stage.languages_of(context.manifest), source, retry or ())
@@ -391,6 +398,14 @@ def _run_stage(
         context = _context(manifest_path, workspace, workers, progress)
         summary = pipeline.timed(stage, context, run)
     _show([summary], as_json)
+
+
+def _show_offers(url: str, as_json: bool) -> None:
+    offers = fetch_listing(url)
+    if as_json:
+        typer.echo(json.dumps([offer._asdict() for offer in offers], indent=2))
+    else:
+        display.offers(offers)
 
 
 def _context(manifest_path: Path, workspace: Path, workers: int | None, progress: pipeline.Progress) -> Context:

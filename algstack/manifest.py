@@ -99,6 +99,14 @@ class StackExchangeSource(StackExchangePosts):
     site: str | None = None  # e.g. math.stackexchange.com; from the file's name where it is not given
     tag_wikis: bool = False
     comments: bool = False
+    listing: str | None = None  # address of a page that offers dumps: those of `sites` are fetched into `path`
+    sites: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _listing_and_sites(self) -> Self:
+        if bool(self.listing) != bool(self.sites):
+            raise ValueError("`listing` and `sites` go together: where the dumps are offered, and which ones to fetch")
+        return self
 
 
 class StackExchangeApiSource(StackExchangePosts):
