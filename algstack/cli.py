@@ -80,6 +80,10 @@ def init(
 @app.command()
 def crawl(
     source: Annotated[list[str] | None, typer.Option("--source", help="Only this source (repeatable).")] = None,
+    retry: Annotated[
+        list[str] | None,
+        typer.Option(help="Try repositories again that ended so: failed, gone or blocked (repeatable)."),
+    ] = None,
     manifest_path: ManifestOption = DEFAULT_MANIFEST,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     workers: WorkersOption = None,
@@ -88,7 +92,7 @@ def crawl(
     """Fetch what the manifest names: sources to documents."""
 
     def run(context: Context) -> pipeline.Records:
-        return crawl_stage.run(context, filter_stage.languages_of(context.manifest), source)
+        return crawl_stage.run(context, filter_stage.languages_of(context.manifest), source, retry or ())
 
     _run_stage("crawl", run, manifest_path, workspace, workers, as_json)
 
@@ -200,8 +204,7 @@ def status(workspace: WorkspaceOption = DEFAULT_WORKSPACE, as_json: JsonOption =
     """Show how far each stage has come."""
     states = pipeline.status(_workspace(workspace))
     if as_json:
-        rows = [{**state._asdict(), "counts": state.counts.model_dump()} for state in states]
-        typer.echo(json.dumps(rows, indent=2))
+        typer.echo(json.dumps([state.as_json() for state in states], indent=2))
     else:
         display.status(states)
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from algstack import dataset
 from algstack.crawl import stage as crawl
+from algstack.crawl.progress import CrawlProgress, progress_of
 from algstack.dataset import Counts, StageRecord
 from algstack.decontaminate import stage as decontaminate
 from algstack.dedup import stage as dedup
@@ -103,12 +104,22 @@ def build(context: Context) -> list[Summary]:
 
 
 class StageStatus(NamedTuple):
-    """How far one folder of the workspace has come. `counts` are of the tasks that are done."""
+    """How far one folder of the workspace has come.
+
+    `counts` are of the tasks that are done; `crawl` is what the ledger of a remote source says.
+    """
 
     folder: str
     complete: bool
     tasks: int
     counts: Counts
+    crawl: CrawlProgress | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """The status as JSON values."""
+        values = {**self._asdict(), "counts": self.counts.model_dump()}
+        values["crawl"] = self.crawl.as_json() if self.crawl else None
+        return values
 
 
 def status(workspace: Workspace) -> list[StageStatus]:
@@ -126,11 +137,11 @@ def _folder_status(workspace: Workspace, folder: Path) -> StageStatus | None:
     name = str(folder.relative_to(workspace.path))
     record = dataset.load_stage(folder)
     if record is not None:
-        return StageStatus(name, True, len(record.tasks), record.counts)
+        return StageStatus(name, True, len(record.tasks), record.counts, progress_of(folder))
     done = dataset.task_records(folder)
     if not done and folder.parent == workspace.path:
         return None
-    return StageStatus(name, False, len(done), sum((task.counts for task in done), Counts()))
+    return StageStatus(name, False, len(done), sum((task.counts for task in done), Counts()), progress_of(folder))
 
 
 __all__ = ["STAGES", "Progress", "StageStatus", "Summary", "build", "status", "timed"]

@@ -22,7 +22,7 @@ from algstack.crawl.stackexchange.threads import Drop, Policy, Site, thread
 from algstack.crawl.task import CrawlTask, paths_of
 from algstack.dataset import fingerprint
 from algstack.errors import SourceError
-from algstack.manifest import LoadedManifest, StackExchangeSource
+from algstack.manifest import LoadedManifest, StackExchangePosts, StackExchangeSource
 
 
 def plan(source: StackExchangeSource, manifest: LoadedManifest) -> list[CrawlTask]:
@@ -48,7 +48,7 @@ def _plan_dump(source: StackExchangeSource, path: Path, key: str) -> Iterator[Cr
         yield CrawlTask(f"{key}-{number:05d}", [*inputs, number], partial(_read, site, folder, number), prepare)
 
 
-def policy_of(source: StackExchangeSource) -> Policy:
+def policy_of(source: StackExchangePosts) -> Policy:
     """Return the source's keys that say which posts are taken."""
     return Policy(
         min_score=source.min_score,
@@ -56,7 +56,6 @@ def policy_of(source: StackExchangeSource) -> Policy:
         tags=frozenset(source.tags),
         closed=source.closed,
         duplicates=source.duplicates,
-        tag_wikis=source.tag_wikis,
     )
 
 
