@@ -14,6 +14,7 @@ from algstack.dataset import Counts, Part, TaskRecord, sha256_file, written_atom
 from algstack.errors import DatasetError
 from algstack.release import pages
 from algstack.release.dropped import PLACE
+from algstack.release.leaks import RULE
 from algstack.release.plan import Shard
 from algstack.release.runs import schema_of
 
@@ -65,20 +66,24 @@ def write_shard(task: ShardTask) -> TaskRecord:
     shard = task.shard
     path = task.release / shard.name
     schema = schema_of(shard.place)
-    size = 0
+    size = leaks = 0
     with written_atomically(path) as temporary:
         with pq.ParquetWriter(temporary, schema, **options(schema, max(shard.rows))) as writer:
             for group, rows in zip(merge(shard, task.runs), shard.rows, strict=True):
                 if group.num_rows != rows:
                     raise _miscounted(shard, f"row group of {group.num_rows} rows instead of {rows}")
                 size += pc.sum(group.column("size")).as_py() or 0
+                if shard.place == PLACE:
+                    leaks += pc.sum(pc.equal(group.column("rule"), RULE)).as_py() or 0
                 writer.write_table(pages.paged(group), row_group_size=rows)
         written = pq.read_metadata(temporary).num_rows
         if written != sum(shard.rows) or not written:
             raise _miscounted(shard, f"{written} rows instead of {sum(shard.rows)}")
         part = Part(name=shard.name, sha256=sha256_file(temporary), rows=written, bytes=temporary.stat().st_size)
-    # What is dropped was counted by the stage that dropped it.
-    counts = Counts(documents=written, kept=written, bytes=size, bytes_kept=size) if shard.place != PLACE else Counts()
+    counts = Counts(documents=written, kept=written, bytes=size, bytes_kept=size)
+    if shard.place == PLACE:
+        # What other stages dropped was counted by them.
+        counts = Counts(documents=leaks, dropped={RULE: leaks} if leaks else {})
     return TaskRecord(task=shard.task, fingerprint=task.fingerprint, counts=counts, parts=(part,))
 
 
