@@ -238,6 +238,9 @@ def release(
     version: Annotated[
         str | None, typer.Option("--version", help="The release's version.", show_default="the manifest's")
     ] = None,
+    without: Annotated[
+        list[Path] | None, typer.Option("--without", help="An opt-out file: leave out what it names (repeatable).")
+    ] = None,
     format_: Annotated[
         str | None, typer.Option("--format", help="Export it as well: jsonl.zst, the layout of Proof-Pile-2.")
     ] = None,
@@ -251,6 +254,8 @@ def release(
         raise typer.BadParameter(f"`{format_}` is not a format; known: {release_export.FORMAT}", param_hint="--format")
 
     def run(context: Context) -> pipeline.Records:
+        if without:
+            context = pipeline.without(context, without)
         made = release_stage.run(context, version)
         if format_:
             folder = context.workspace.release(made.config["version"])

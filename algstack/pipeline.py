@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from algstack.decontaminate import stage as decontaminate
 from algstack.dedup import stage as dedup
 from algstack.filter import stage as filtering
 from algstack.release import stage as release
-from algstack.workspace import Context, Progress, Workspace
+from algstack.workspace import DECIDING_STAGES, Context, Progress, Workspace
 
 Records = Mapping[str, StageRecord]
 
@@ -111,6 +111,19 @@ def build(context: Context) -> list[Summary]:
             folder = context.workspace.release(context.manifest.config.version)
         summaries.append(timed(stage.name, context, stage.run, folder))
     return summaries
+
+
+def without(context: Context, files: Sequence[Path]) -> Context:
+    """Decide anew on everything, without what opt-out files name; return the context to release with.
+
+    Every stage is asked again: a removed document may have been the keeper of others.
+    """
+    asked = [*context.manifest.config.removal.files, *(str(path.resolve()) for path in files)]
+    context = replace(context, manifest=context.manifest.override("removal", files=asked))
+    for stage in STAGES:
+        if stage.name in DECIDING_STAGES:
+            stage.run(context)
+    return context
 
 
 class StageStatus(NamedTuple):
