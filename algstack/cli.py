@@ -18,6 +18,7 @@ from algstack.crawl import stage as crawl_stage
 from algstack.crawl.stackexchange.listing import fetch_listing
 from algstack.decontaminate import report as decontaminate_report
 from algstack.decontaminate import stage as decontaminate_stage
+from algstack.dedup import files as dedup_files
 from algstack.dedup import stage as dedup_stage
 from algstack.engine import default_workers
 from algstack.errors import AlgstackError, ExitCode
@@ -193,18 +194,48 @@ def _show_waterfall(steps: list[waterfall.Step], as_json: bool) -> None:
 @app.command()
 def dedup(
     threshold: Annotated[
-        float | None, typer.Option(help="Least similarity of near-duplicates.", show_default="the manifest's")
+        float | None, typer.Option(help="Least similarity of near-duplicates.", show_default="the manifest's, or 0.7")
     ] = None,
+    against: Annotated[
+        list[str] | None, typer.Option(help="An earlier release: drop what it holds already (repeatable).")
+    ] = None,
+    within: Annotated[str | None, typer.Option(help="Two duplicates must agree in it: lang, source or repo.")] = None,
+    memory: Annotated[str, typer.Option(help="Memory to use.")] = "4GiB",
+    audit: Annotated[int, typer.Option(min=0, help="Documents to sample and compare with all others exactly.")] = 0,
+    explain_bands: Annotated[
+        bool, typer.Option("--explain-bands", help="Show how recall is reached; do nothing.")
+    ] = False,
+    inputs: Annotated[
+        list[str] | None, typer.Option("--input", help="Parquet or JSON-lines files, without a manifest (repeatable).")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write what --input gives.")] = None,
+    text_column: Annotated[str, typer.Option(help="Column of the input's texts.")] = "text",
+    id_column: Annotated[str, typer.Option(help="Column of the input's unique ids.")] = "id",
     manifest_path: ManifestOption = DEFAULT_MANIFEST,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Drop exact and near-duplicates, each with its keeper and similarity."""
+    options = dedup_stage.Options(dedup_stage.parse_memory(memory), audit)
+    if explain_bands:
+        for line in dedup_stage.explain_bands(0.7 if threshold is None else threshold):
+            typer.echo(line)
+        return
+    if inputs or output:
+        wished = dedup_files.settings(threshold, within, options.memory, workers or default_workers())
+        columns = {"text": text_column, "id": id_column}
+        summary = pipeline.timed_alone(
+            "dedup",
+            _output(inputs, output),
+            lambda out: dedup_files.run(inputs or [], out, wished, columns, against or []),
+        )
+        _show([summary], as_json)
+        return
 
     def run(context: Context) -> pipeline.Records:
-        chosen = replace(context, manifest=context.manifest.override("dedup", threshold=threshold))
-        return {"dedup": dedup_stage.run(chosen)}
+        chosen = context.manifest.override("dedup", threshold=threshold, against=against or None, within=within)
+        return {"dedup": dedup_stage.run(replace(context, manifest=chosen), options)}
 
     _run_stage("dedup", run, manifest_path, workspace, workers, as_json)
 
@@ -411,6 +442,12 @@ def _show_offers(url: str, as_json: bool) -> None:
         typer.echo(json.dumps([offer._asdict() for offer in offers], indent=2))
     else:
         display.offers(offers)
+
+
+def _output(inputs: list[str] | None, output: Path | None) -> Path:
+    if not inputs or output is None:
+        raise typer.BadParameter("--input and --output go together.")
+    return output
 
 
 def _context(manifest_path: Path, workspace: Path, workers: int | None, progress: pipeline.Progress) -> Context:

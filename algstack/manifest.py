@@ -203,6 +203,10 @@ class DedupConfig(toml.Config):
     """What is a near-duplicate: exact Jaccard similarity of 5-token shingles at or above `threshold`."""
 
     threshold: float = Field(default=0.7, gt=0, le=1)
+    recall: float = Field(default=0.99, gt=0, lt=1)  # share of the pairs at the threshold that are to be found
+    within: Literal["lang", "source", "repo"] | None = None  # what two duplicates must agree in; nothing by default
+    order: tuple[Literal["license", "stars", "date"], ...] = ("license", "stars", "date")  # which is kept; then the id
+    against: tuple[str, ...] = ()  # earlier releases, by version or path: what they hold is dropped
 
 
 class Benchmark(toml.Config):
