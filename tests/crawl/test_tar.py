@@ -131,6 +131,22 @@ def test_gzip() -> None:
     assert stream.packed == len(packed)
 
 
+class Dripping(io.BytesIO):
+    """Gives seven bytes at a time."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(min(7, size or 0))
+
+
+def test_how_packed_bytes_come_in_makes_no_difference() -> None:
+    packed = gzip.compress(NOISE)
+    seen = []
+    for source in (io.BytesIO(packed), Dripping(packed)):
+        stream = GzipStream(source)
+        seen.append([(stream.read(1000), stream.packed) for _ in range(150)])
+    assert seen[0] == seen[1]
+
+
 @pytest.mark.parametrize("cut", [0, 5, 1000, 100_000])
 def test_a_gzip_that_breaks_off(cut: int) -> None:
     with pytest.raises(Damage):
