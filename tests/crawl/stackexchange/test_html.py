@@ -61,7 +61,7 @@ ELEMENTS = {
                              "- a\n\n```\n  x\n    y\n```"),
     "table": (
         '<div class="s-table-container"><table>\n<thead>\n<tr><th>a</th>\n<th style="a">b</th>\n</tr>\n</thead>\n'
-        + "<tbody>\n<tr>\n<td>1</td>\n<td>$|x|$</td>\n</tr>\n</tbody>\n</table></div>",
+         "<tbody>\n<tr>\n<td>1</td>\n<td>$|x|$</td>\n</tr>\n</tbody>\n</table></div>",
         "| a | b |\n| --- | --- |\n| 1 | $|x|$ |"),
     "definitions": ("<dl><dt>a</dt><dd>b</dd></dl>", "a\n\n: b"),
     "comment": ("<p>a</p>\n<!-- language: lang-py -->\n<p>b</p>", "a\n\nb"),
