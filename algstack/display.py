@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, 
 from rich.progress import Progress as Bars
 from rich.table import Table
 
+from algstack.crawl.progress import in_words
 from algstack.dataset import Counts
 from algstack.workspace import Progress
 
@@ -169,7 +170,11 @@ def status(states: Sequence[StageStatus]) -> None:
             f"{counts.kept:,}",
             _commonest(counts.dropped),
         )
-    _stdout().print(table if states else "Nothing has been crawled yet: run `algstack build`.")
+    console = _stdout()
+    console.print(table if states else "Nothing has been crawled yet: run `algstack build`.")
+    for state in states:
+        for line in in_words(state.crawl) if state.crawl else ():
+            console.print(escape(line), highlight=False, soft_wrap=True)
 
 
 def offers(rows: Sequence[Offer]) -> None:

@@ -154,11 +154,27 @@ class GitHubSource(Source):
         return as_moment(self.cutoff)
 
 
+class ParquetSource(Origin):
+    """Tables: The Stack v1, v2 or v3, or any Parquet or JSON-lines files. `path` may have wildcards."""
+
+    kind: Literal["parquet"]
+    path: str
+    lang: str | None = None  # of rows whose extension and columns do not say it
+    layout: Literal["auto", "plain", "stack-v1", "stack-v2", "stack-v3"] = "auto"
+    text_column: str | None = None  # the layout's own where it is not given; so are the others
+    id_column: str | None = None
+    path_column: str | None = None
+    repo_column: str | None = None
+    license_column: str | None = None
+    lang_column: str | None = None
+
+
 AnySource = Annotated[
     ArchiveSource
     | FolderSource
     | GitHubSource
     | GitSource
+    | ParquetSource
     | PythonPackagesSource
     | StackExchangeApiSource
     | StackExchangeSource,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -172,7 +171,6 @@ def limits(count: int, folders: tuple[Path, ...]) -> None:
                 f"{sum(window.used for window in windows) / allowance:.2%} of the allowed budget used, "
                 f"{len(tally.forbidden)} forbidden requests"
             )
-
 
         server.begin(Faults(0.02, kinds=("403", "403-retry-after", "429", "429-retry-after", "500", "reset")))
         run(Path(temporary) / "faults", server, 8, speed=SLOW)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from algstack import engine, gate, removal
-from algstack.crawl import archive, files, folder, git, packages
+from algstack.crawl import archive, files, folder, git, packages, parquet
 from algstack.crawl.files import FileReader
 from algstack.crawl.github import source as github
 from algstack.crawl.stackexchange import recent
@@ -39,6 +39,7 @@ PLANS: Mapping[str, Callable[[Any, LoadedManifest], list[CrawlTask]]] = {
     "archive": archive.plan,
     "folder": folder.plan,
     "git": git.plan,
+    "parquet": parquet.plan,
     "python-packages": packages.plan,
     "stackexchange": stackexchange.plan,
 }
