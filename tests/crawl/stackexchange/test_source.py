@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from algstack import manifest
 from algstack.crawl import stage
 from algstack.crawl.stackexchange import spill
 from algstack.crawl.stackexchange.dump import COMMENTS, USERS
@@ -18,6 +19,7 @@ from algstack.crawl.stackexchange.source import read_dump
 from algstack.crawl.stackexchange.threads import Policy
 from algstack.documents import DOCUMENTS
 from algstack.errors import SourceError
+from algstack.manifest import StackExchangeSource
 from tests.conftest import FewLanguages, checksums, context_of
 from tests.crawl.stackexchange import dumps
 from tests.crawl.stackexchange.dumps import answer, question, row
@@ -276,3 +278,11 @@ def test_a_killed_crawl_goes_on_with_the_same_result(
 def test_a_table_that_is_wanted_and_missing_is_an_error(sites: Path, few_languages: FewLanguages, key: str) -> None:
     with pytest.raises(SourceError, match=f"`{key} = true` needs"):
         stage.run(context_of(f"{MANIFEST}{key} = true\n", sites), few_languages)
+
+
+def test_the_manifest_of_mathematical_sites_loads() -> None:
+    sources = manifest.load(Path("stackexchange")).config.sources
+
+    hosts = {str(source.path).removeprefix("dumps/") for source in sources if isinstance(source, StackExchangeSource)}
+    assert {"math.stackexchange.com.7z", "mathoverflow.net.7z", "stackoverflow.com-Posts.7z"} < hosts
+    assert len(hosts) == len(sources)
