@@ -68,6 +68,22 @@ def from_attributes(values: Mapping[str, str]) -> Post:
     )
 
 
+def comment_from_attributes(values: Mapping[str, str]) -> Post:
+    """Return the comment that a row of Comments.xml holds; its `html` is plain text.
+
+    Raises:
+        BadRow: it has no date, or a number is none.
+    """
+    return from_attributes(
+        {
+            **values,
+            "Body": values.get("Text", ""),
+            "OwnerUserId": values.get("UserId", ""),
+            "OwnerDisplayName": values.get("UserDisplayName", ""),
+        }
+    )
+
+
 def _number(values: Mapping[str, str], name: str) -> int | None:
     value = values.get(name)
     if not value:
