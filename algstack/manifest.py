@@ -99,6 +99,14 @@ class StackExchangeSource(StackExchangePosts):
     site: str | None = None  # e.g. math.stackexchange.com; from the file's name where it is not given
     tag_wikis: bool = False
     comments: bool = False
+    listing: str | None = None  # address of a page that offers dumps: those of `sites` are fetched into `path`
+    sites: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _listing_and_sites(self) -> Self:
+        if bool(self.listing) != bool(self.sites):
+            raise ValueError("`listing` and `sites` go together: where the dumps are offered, and which ones to fetch")
+        return self
 
 
 class StackExchangeApiSource(StackExchangePosts):
@@ -195,6 +203,10 @@ class DedupConfig(toml.Config):
     """What is a near-duplicate: exact Jaccard similarity of 5-token shingles at or above `threshold`."""
 
     threshold: float = Field(default=0.7, gt=0, le=1)
+    recall: float = Field(default=0.99, gt=0, lt=1)  # share of the pairs at the threshold that are to be found
+    within: Literal["lang", "source", "repo"] | None = None  # what two duplicates must agree in; nothing by default
+    order: tuple[Literal["license", "stars", "date"], ...] = ("license", "stars", "date")  # which is kept; then the id
+    against: tuple[str, ...] = ()  # earlier releases, by version or path: what they hold is dropped
 
 
 class Benchmark(toml.Config):

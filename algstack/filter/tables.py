@@ -15,7 +15,7 @@ from algstack.dataset import Counts, Part, StageFolder, StageRecord, TaskRecord
 from algstack.documents import DECISIONS, DOCUMENTS
 from algstack.errors import DatasetError
 from algstack.filter import decide as core
-from algstack.filter.language import Languages
+from algstack.filter.language import Languages, load_languages
 from algstack.filter.stage import CODE, STAGE, counted
 from algstack.tables import TableColumns, TableTask
 from algstack.workspace import Progress
@@ -78,6 +78,14 @@ class TableFilter:
             stage=pl.lit(STAGE), keep=pl.lit(False), rule=pl.lit(rule), reason=pl.lit(_OWN_REASONS[rule])
         )
         return pl.concat([empty, said], how="diagonal").select(DECISIONS.names)
+
+
+def table_filter(
+    profile: str | None, folder: Path | None, langs: Sequence[str] | None, columns: TableColumns
+) -> TableFilter:
+    """Make the filter that the command line asks for; one `--lang` is also the language of rows that say none."""
+    languages = load_languages(profile or "default", folder, langs or None)
+    return TableFilter(languages, columns, next(iter(languages)) if len(languages) == 1 else None)
 
 
 def run(

@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from algstack import removal
 from algstack.documents import DECISIONS, DOCUMENTS
 from algstack.errors import DatasetError
 from algstack.release.leaks import Refusal, decisions
@@ -124,8 +125,19 @@ def dropped_rows(part: Decided, refusals: Sequence[Refusal] = ()) -> pl.DataFram
         rows.join(known.select("id", "repo", "path", "size"), on="id", how="left")
         .with_columns(source=pl.lit(part.source))
         .select(DROPPED.names)
+        .pipe(_without_names)
         .sort("id")
     )
+
+
+def _without_names(rows: pl.DataFrame) -> pl.DataFrame:
+    """Say of documents whose owner wants them gone only that there were some."""
+    is_removed = pl.col("rule") == removal.RULE
+    removed = rows.filter(is_removed)
+    if removed.is_empty():
+        return rows
+    nothing = {name: pl.lit(None, pl.String) for name in ("repo", "path", "evidence")}
+    return pl.concat([rows.filter(~is_removed), removed.with_columns(id=removal.unnamed("id"), **nothing)])
 
 
 def _documents(part: Decided) -> pl.DataFrame:

@@ -92,7 +92,7 @@ def _config(context: Context, version: str, parts: Iterable[Decided]) -> dict[st
     return {
         "version": version,
         "date": release_date(),
-        "manifest": config.model_dump(mode="json", exclude={"version"}),
+        "manifest": config.model_dump(mode="json", exclude={"version", "removal"}),
         "splits": [list(share) for share in _shares(context)],
         "tokenizer": tokens.identity(config.release.tokenizer, context.manifest.folder),
         "card": dataset.fingerprint(_template(context)),

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from algstack.crawl.files import FileReader, RowBuffer
-from algstack.crawl.stackexchange import spill
+from algstack.crawl.stackexchange import listing, spill
 from algstack.crawl.stackexchange.dump import Dump, open_dump
 from algstack.crawl.stackexchange.posts import Post, from_attributes
 from algstack.crawl.stackexchange.rows import BadRow, attributes
@@ -27,7 +27,11 @@ from algstack.manifest import LoadedManifest, StackExchangePosts, StackExchangeS
 
 def plan(source: StackExchangeSource, manifest: LoadedManifest) -> list[CrawlTask]:
     """Return one task for each partition of each dump."""
-    paths = paths_of(manifest.resolve(source.path), source.name)
+    path = manifest.resolve(source.path)
+    if source.listing:
+        paths = listing.download_sites(source.listing, source.sites, path)
+    else:
+        paths = paths_of(path, source.name)
     if source.site and len(paths) > 1:
         raise SourceError(f"source `{source.name}`: `site` names one dump's, but `path` matches {len(paths)}.")
     return [task for number, path in enumerate(paths) for task in _plan_dump(source, path, f"{number:04d}")]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from algstack.decontaminate.provers.declaration import Declaration
 from algstack.decontaminate.provers.masks import Masked, line_end, mask, without_comments
 
-_OPENER = re.compile(r'(?P<comment_block>\(\*)|(?P<string>"(?:[^"]|"")*")', re.DOTALL)
+_OPENER = re.compile(r'(?P<comment_block>\(\*)|(?P<string>"(?:[^"]|"")*")|(?P<unclosed>")', re.DOTALL)
 _BLOCKS = {"comment_block": re.compile(r"(?P<open>\(\*)|\*\)")}
 
 _SENTENCE_END = re.compile(r"(?<!\.)\.(?=\s|\Z)|\.\.\.(?=\s|\Z)")

@@ -12,7 +12,8 @@ _OPENER = re.compile(
     r"""(?P<comment_block>\(\*)
       | (?:\\<comment>|―|\\<\^marker>)\s*(?P<comment_block_cartouche>\\<open>|‹)
       | (?P<string_block>\\<open>|‹)
-      | (?P<string>"(?:\\.|[^"\\])*" | `(?:\\.|[^`\\])*` | \{\*.*?\*\})""",
+      | (?P<string>"(?:\\.|[^"\\])*" | `(?:\\.|[^`\\])*` | \{\*.*?\*\})
+      | (?P<unclosed>")""",
     re.VERBOSE | re.DOTALL,
 )
 _CARTOUCHE = re.compile(r"(?P<open>\\<open>|‹)|\\<close>|›")

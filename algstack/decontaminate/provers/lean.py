@@ -16,7 +16,8 @@ from algstack.decontaminate.provers.masks import Masked, line_end, line_start, m
 _OPENER = re.compile(
     r"""(?P<line>--[^\n]*)
       | (?P<comment_block>/-)
-      | (?P<string>r?(?<!\w)\#*"(?:\\.|[^"\\])*" | (?<![\w'!?])'(?:\\[^'\n]{1,8}|[^\\'\n])')""",
+      | (?P<string>r?(?<!\w)\#*"(?:\\.|[^"\\])*" | (?<![\w'!?])'(?:\\[^'\n]{1,8}|[^\\'\n])')
+      | (?P<unclosed>")""",
     re.VERBOSE | re.DOTALL,
 )
 _BLOCKS = {"comment_block": re.compile(r"(?P<open>/-)|-/")}

@@ -31,7 +31,8 @@ def mask(text: str, opener: re.Pattern[str], blocks: Mapping[str, re.Pattern[str
     Args:
         text: the program.
         opener: finds the next comment or string. Its named group says what it is: `line` and `string` are whole
-            matches; `string_block…` and `comment_block…` are opened by the match and closed by their delimiters.
+            matches; `string_block…` and `comment_block…` are opened by the match and closed by their delimiters;
+            `unclosed` begins a string that has no end.
         blocks: for each group `…_block…`, a pattern of its delimiters, with the group `open` where they nest.
     """
     pieces: list[str] = []
@@ -41,7 +42,9 @@ def mask(text: str, opener: re.Pattern[str], blocks: Mapping[str, re.Pattern[str
     while found := opener.search(text, at):
         kind = found.lastgroup or "line"
         end = found.end()
-        if kind in blocks:
+        if kind == "unclosed":
+            is_whole = False
+        elif kind in blocks:
             end = _block_end(text, end, blocks[kind])
             is_whole, end = is_whole and end >= 0, end if end >= 0 else len(text)
         is_string = kind.startswith("string")
