@@ -88,6 +88,8 @@ def _checked(name: str, check: Callable[[_Release], str], release: _Release) -> 
         return Check(name, True, check(release))
     except (_BrokenError, DatasetError) as error:
         return Check(name, False, str(error))
+    except (KeyError, TypeError) as error:
+        return Check(name, False, f"{dataset.STAGE_FILE} is not one of this version of algstack ({error})")
     except _UNREADABLE as error:
         return Check(name, False, f"cannot be read: {str(error).splitlines()[0]}")
 
@@ -254,7 +256,7 @@ def _clusters_in_one_split(release: _Release) -> int:
 
 def licences(release: _Release) -> str:
     """Every licence is one that the manifest's policy takes."""
-    policy = release.record.config["manifest"]["release"]["licenses"]
+    policy = release.record.config["manifest"]["release"].get("licenses", "any")
     for path in release.shards:
         for value in pl.read_parquet(path, columns=["license"], glob=False)["license"].unique().to_list():
             if not takes(policy, value):
