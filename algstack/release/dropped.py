@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from algstack import removal
 from algstack.documents import DECISIONS, DOCUMENTS
 from algstack.errors import DatasetError
+from algstack.release.leaks import Leak, decisions
 from algstack.workspace import DECIDING_STAGES, OPTIONAL_STAGES, KeptDocuments, Workspace, as_frame, decisions_name
 
 NO_FILTER = "no-filter"
@@ -111,14 +112,15 @@ def _decided(
     )
 
 
-def dropped_rows(part: Decided) -> pl.DataFrame:
-    """Return the rows of DROPPED of one task of the crawl, sorted by id."""
+def dropped_rows(part: Decided, leaks: Sequence[Leak] = ()) -> pl.DataFrame:
+    """Return the rows of DROPPED of one task of the crawl, sorted by id; `leaks` are what the release itself drops."""
     known = _documents(part)
     drops = [_drops(paths) for _, paths in part.decisions]
     if unsaid := [frame["id"][0] for frame in (drop.filter(_UNSAID) for drop in drops) if frame.height]:
         raise DatasetError(f"{unsaid[0]}: dropped without a rule and a reason. This is a defect; please report it.")
     filtered = next((paths for stage, paths in part.decisions if stage == "filter"), ())
-    rows = pl.concat([*drops, _undecided(known, filtered)])
+    leaked = decisions(leaks, _latest_languages(known, filtered)).select(_FROM_DECISIONS)
+    rows = pl.concat([*drops, _undecided(known, filtered), leaked])
     return (
         rows.join(known.select("id", "repo", "path", "size"), on="id", how="left")
         .with_columns(source=pl.lit(part.source))
@@ -152,6 +154,12 @@ def _drops(paths: Sequence[Path]) -> pl.DataFrame:
     ]
     empty = as_frame(pa.schema([DECISIONS.field(name) for name in _FROM_DECISIONS]).empty_table())
     return pl.concat([empty, *(frame.select(_FROM_DECISIONS) for frame in frames)])
+
+
+def _latest_languages(known: pl.DataFrame, filtered: Sequence[Path]) -> pl.DataFrame:
+    """The language that the filter gave each document."""
+    frames = [as_frame(pq.read_table(path, columns=["id", "lang"], use_threads=False)) for path in filtered]
+    return pl.concat(frames) if frames else known.select("id", "lang")
 
 
 def _undecided(known: pl.DataFrame, filtered: Sequence[Path]) -> pl.DataFrame:

@@ -20,6 +20,7 @@ from algstack.dataset import Counts, Part, TaskRecord, sha256_file, written_atom
 from algstack.errors import DatasetError
 from algstack.release import tokens
 from algstack.release.dropped import DROPPED, PLACE, Decided, dropped_rows
+from algstack.release.leaks import RULE, Leak
 from algstack.release.splits import Shares, assign
 from algstack.workspace import KeptDocuments
 
@@ -41,6 +42,7 @@ class RunTask:
     """One task of the crawl to be turned into runs. Picklable."""
 
     part: Decided
+    leaks: tuple[Leak, ...]
     fingerprint: str
     folder: Path
     shares: Shares
@@ -62,10 +64,13 @@ def write_runs(task: RunTask) -> TaskRecord:
         _write_run(task.folder, f"kept-{task.part.key}-{number:05d}.parquet", frame, parts, groups)
         size = int(frame["size"].sum())
         counts += Counts(documents=frame.height, kept=frame.height, bytes=size, bytes_kept=size)
-    dropped = dropped_rows(task.part)
+    dropped = dropped_rows(task.part, task.leaks)
     if dropped.height:
         frame = dropped.with_columns(place=pl.lit(PLACE))
         _write_run(task.folder, f"dropped-{task.part.key}.parquet", frame, parts, groups)
+    if task.leaks:
+        leaked = Counts(documents=len(task.leaks), dropped={RULE: len(task.leaks)})
+        counts += leaked
     return TaskRecord(
         task=task.part.key, fingerprint=task.fingerprint, counts=counts, parts=tuple(parts), note={"groups": groups}
     )
@@ -89,7 +94,11 @@ def _kept_runs(task: RunTask) -> Iterator[pl.DataFrame]:
 def _described(kept: KeptDocuments, task: RunTask) -> Iterator[pl.DataFrame]:
     """Yield documents with `tokens` and `place`."""
     count = tokens.counter(task.tokenizer, task.tokenizer_folder)
-    for frame in kept.frames():
+    leaks = [name for name, _ in task.leaks]
+    for every in kept.frames():
+        frame = every.filter(~pl.col("id").is_in(leaks))
+        if not frame.height:
+            continue
         _check(frame)
         place = pl.format("data/{}/{}", pl.col("lang"), assign(frame, task.shares))
         counted = pl.Series("tokens", count(frame["text"].to_list()), dtype=pl.Int64)

@@ -20,6 +20,7 @@ from algstack.errors import DatasetError
 from algstack.release import card, splits
 from algstack.release.dropped import DROPPED
 from algstack.release.facts import facts_of
+from algstack.release.leaks import NAME as CLUSTERS
 from algstack.release.stage import CHECKSUMS
 from algstack.release.statistics import Statistics, dropped_paths, measure, shard_paths, split_of_file
 
@@ -229,7 +230,25 @@ def leaks(release: _Release) -> str:
                 raise _BrokenError(f"{unit} is in {where} and in {release.name(path)}")
             if splits.split_of(unit, shares) != split:
                 raise _BrokenError(f"{unit} is in {split}, its hash says {splits.split_of(unit, shares)}")
-    return f"{len(seen):,} repositories, each in one split"
+    clusters = _clusters_in_one_split(release)
+    return f"{len(seen):,} repositories and {clusters:,} clusters, each in one split"
+
+
+def _clusters_in_one_split(release: _Release) -> int:
+    path = release.path / CLUSTERS
+    if not path.is_file():
+        return 0
+    table = pl.read_parquet(path, glob=False)
+    members = [
+        pl.read_parquet(shard, columns=["id"], glob=False)
+        .join(table, on="id")
+        .with_columns(split=pl.lit(split_of_file(shard)))
+        for shard in release.shards
+    ]
+    apart = pl.concat(members).filter(pl.col("split").n_unique().over("cluster") > 1).sort("cluster", "id")
+    if apart.height:
+        raise _BrokenError(f"{apart['id'][0]} is like documents of another split")
+    return table["cluster"].n_unique()
 
 
 def card_numbers(release: _Release) -> str:

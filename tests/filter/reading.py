@@ -48,7 +48,18 @@ def drops(rule: Rule, document: Document, syntax: Syntax) -> bool:
             found = any(test(fold(subject), fold(word)) for word in given)
         case _:
             found = any(search(pattern, subject, rule.ignore_case) for pattern in given)
+    if rule.where == "code":
+        found = found and drops_text(rule, document["text"] or "")
     return not found if rule.condition.startswith("require") else found
+
+
+def drops_text(rule: Rule, text: str) -> bool:
+    """Whether what a rule on the code looks for stands in the text at all."""
+    given = getattr(rule, rule.condition)
+    if rule.condition.endswith("any"):
+        fold = ascii_lower if rule.ignore_case else str
+        return any(fold(word) in fold(text) for word in given)
+    return any(search(pattern, text, rule.ignore_case) for pattern in given)
 
 
 def search(pattern: str, text: str, ignore_case: bool = False) -> bool:

@@ -37,6 +37,7 @@ class Post(NamedTuple):
     tags: tuple[str, ...] = ()
     accepted: int | None = None
     closed: str | None = None
+    duplicate: bool = False
 
 
 def from_attributes(values: Mapping[str, str]) -> Post:

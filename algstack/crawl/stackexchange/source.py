@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from algstack.crawl.files import FileReader, RowBuffer
-from algstack.crawl.stackexchange import spill
+from algstack.crawl.stackexchange import listing, spill
 from algstack.crawl.stackexchange.dump import Dump, open_dump
 from algstack.crawl.stackexchange.posts import Post, from_attributes
 from algstack.crawl.stackexchange.rows import BadRow, attributes
@@ -22,12 +22,16 @@ from algstack.crawl.stackexchange.threads import Drop, Policy, Site, thread
 from algstack.crawl.task import CrawlTask, paths_of
 from algstack.dataset import fingerprint
 from algstack.errors import SourceError
-from algstack.manifest import LoadedManifest, StackExchangeSource
+from algstack.manifest import LoadedManifest, StackExchangePosts, StackExchangeSource
 
 
 def plan(source: StackExchangeSource, manifest: LoadedManifest) -> list[CrawlTask]:
     """Return one task for each partition of each dump."""
-    paths = paths_of(manifest.resolve(source.path), source.name)
+    path = manifest.resolve(source.path)
+    if source.listing:
+        paths = listing.download_sites(source.listing, source.sites, path)
+    else:
+        paths = paths_of(path, source.name)
     if source.site and len(paths) > 1:
         raise SourceError(f"source `{source.name}`: `site` names one dump's, but `path` matches {len(paths)}.")
     return [task for number, path in enumerate(paths) for task in _plan_dump(source, path, f"{number:04d}")]
@@ -48,7 +52,7 @@ def _plan_dump(source: StackExchangeSource, path: Path, key: str) -> Iterator[Cr
         yield CrawlTask(f"{key}-{number:05d}", [*inputs, number], partial(_read, site, folder, number), prepare)
 
 
-def policy_of(source: StackExchangeSource) -> Policy:
+def policy_of(source: StackExchangePosts) -> Policy:
     """Return the source's keys that say which posts are taken."""
     return Policy(
         min_score=source.min_score,
@@ -56,7 +60,6 @@ def policy_of(source: StackExchangeSource) -> Policy:
         tags=frozenset(source.tags),
         closed=source.closed,
         duplicates=source.duplicates,
-        tag_wikis=source.tag_wikis,
     )
 
 

@@ -140,7 +140,7 @@ def _refuse_question(policy: Policy, question: Post, extras: Extras) -> Drop | N
 
 def _is_duplicate(question: Post, extras: Extras) -> bool:
     # Dumps of some years say it in the title only.
-    return bool(question.closed and extras.duplicates) or question.title.endswith("[duplicate]")
+    return question.duplicate or bool(question.closed and extras.duplicates) or question.title.endswith("[duplicate]")
 
 
 def _rank(question: Post, answer: Post) -> tuple[bool, int, int]:
