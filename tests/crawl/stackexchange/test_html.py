@@ -59,10 +59,8 @@ ELEMENTS = {
     "code block with backticks": ("<pre><code>```\nx\n```\n</code></pre>", "````\n```\nx\n```\n````"),
     "code block in a list": ("<ul>\n<li><p>a</p>\n\n<pre><code>  x\n    y\n</code></pre></li>\n</ul>",
                              "- a\n\n```\n  x\n    y\n```"),
-    "table": (
-        '<div class="s-table-container"><table>\n<thead>\n<tr><th>a</th>\n<th style="a">b</th>\n</tr>\n</thead>\n'
-         "<tbody>\n<tr>\n<td>1</td>\n<td>$|x|$</td>\n</tr>\n</tbody>\n</table></div>",
-        "| a | b |\n| --- | --- |\n| 1 | $|x|$ |"),
+    "table": ("<table>\n<thead><tr><th>a</th>\n<th>b</th></tr></thead>\n<tr><td>1</td>\n<td>$|x|$</td></tr></table>",
+              "| a | b |\n| --- | --- |\n| 1 | $|x|$ |"),
     "definitions": ("<dl><dt>a</dt><dd>b</dd></dl>", "a\n\n: b"),
     "comment": ("<p>a</p>\n<!-- language: lang-py -->\n<p>b</p>", "a\n\nb"),
     "script": ("<p>a</p><script>alert(1 < 2)</script><p>b</p>", "a\n\nb"),
