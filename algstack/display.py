@@ -18,6 +18,7 @@ from algstack.dataset import Counts
 from algstack.workspace import Progress
 
 if TYPE_CHECKING:
+    from algstack.crawl.stackexchange.listing import Offer
     from algstack.pipeline import StageStatus, Summary
     from algstack.publish.stage import Published
     from algstack.release.diff import Difference
@@ -174,6 +175,17 @@ def status(states: Sequence[StageStatus]) -> None:
     for state in states:
         for line in in_words(state.crawl) if state.crawl else ():
             console.print(escape(line), highlight=False, soft_wrap=True)
+
+
+def offers(rows: Sequence[Offer]) -> None:
+    """Print the dumps that a page offers."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name, justify in (("dump", "left"), ("site", "left"), ("MB", "right"), ("date", "left")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for offer in rows:
+        size = f"{offer.size / MEGABYTE:,.1f}" if offer.size is not None else ""
+        table.add_row(escape(offer.name), escape(offer.site), size, offer.date or "")
+    _stdout().print(table)
 
 
 def checks(rows: Sequence[Check]) -> None:

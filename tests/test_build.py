@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 
 from algstack import pipeline
-
 from tests.conftest import rows
 
 MANIFEST = """

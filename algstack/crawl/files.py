@@ -37,6 +37,7 @@ REASONS = {
     "lfs-pointer": "only points to a file that git LFS keeps elsewhere",
     "link": "a link: where it leads is not part of the source",
     "no-language": "no filter names this file's extension",
+    "no-text": "the row has no text",
     "repeated-path": "the archive holds this path more than once; the first one is kept",
     "repository-archived": "an archived repository, which the manifest leaves out",
     "repository-blocked": "GitHub does not give the repository out",
@@ -63,6 +64,10 @@ class Languages(Protocol):
 
     def for_path(self, path: str) -> str | None:
         """Return the language that a path's extension names, or None."""
+        ...
+
+    def by_label(self, label: str) -> str | None:
+        """Return the language that one of its names means, or None."""
         ...
 
 

@@ -216,6 +216,23 @@ class Languages(Mapping[str, Language]):
         extension = self.extension_of(path)
         return self.extensions[extension][0] if extension else None
 
+    def by_label(self, label: str) -> str | None:
+        """The wanted language that a name, an alias or one of GitHub's names means, or None."""
+        return self._labels.get(label.lower())
+
+    @cached_property
+    def _labels(self) -> dict[str, str]:
+        labels: dict[str, str] = {}
+        for language in self.values():
+            for label in (*language.linguist, language.title, *language.aliases):
+                labels.setdefault(label.lower(), language.name)
+        return labels | {name: name for name in self}
+
+    def is_anothers(self, path: str) -> bool:
+        """Whether a path's extension is that of a language of the profile that nobody wants."""
+        name = path.rsplit("/", 1)[-1].lower()
+        return any(name.endswith(extension) for other in self.others.values() for extension in other.extensions)
+
     def fingerprint(self, name: str) -> dict[str, Any]:
         """All that decides one language's decisions: its own file, and what it is told apart from."""
         language = self[name]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from typing import Any
 
 from algstack.filter.language import Language, Rule
 from algstack.filter.syntax import Syntax
@@ -48,7 +50,18 @@ def drops(rule: Rule, document: Document, syntax: Syntax) -> bool:
             found = any(test(fold(subject), fold(word)) for word in given)
         case _:
             found = any(search(pattern, subject, rule.ignore_case) for pattern in given)
+    if rule.where == "code":
+        found = found and drops_text(rule, document["text"] or "")
     return not found if rule.condition.startswith("require") else found
+
+
+def drops_text(rule: Rule, text: str) -> bool:
+    """Whether what a rule on the code looks for stands in the text at all."""
+    given = getattr(rule, rule.condition)
+    if rule.condition.endswith("any"):
+        fold = ascii_lower if rule.ignore_case else str
+        return any(fold(word) in fold(text) for word in given)
+    return any(search(pattern, text, rule.ignore_case) for pattern in given)
 
 
 def search(pattern: str, text: str, ignore_case: bool = False) -> bool:
@@ -68,7 +81,41 @@ def large_without_tests(text: str) -> bool:
     return text.count("@test") / (text.count("\n") + 1) < 0.1 or digits / max(len(squeezed), 1) > 0.5
 
 
-PREDICATES = {"large-without-tests": large_without_tests}
+@lru_cache(maxsize=1)
+def _identifier() -> Any:
+    from langid.langid import LanguageIdentifier, model
+
+    return LanguageIdentifier.from_modelstring(model, norm_probs=True)
+
+
+def natural_language(text: str) -> str:
+    return str(_identifier().classify(text)[0])
+
+
+def little_mathematics(text: str) -> bool:
+    formula = re.compile(
+        r"\$\$?[^$\n]{0,300}?[\\^_=+<>{}|][^$\n]{0,300}?\$|\$[A-Za-z]['()A-Za-z0-9]{0,7}\$|\\begin\{|\\\[|\\\("
+    )
+    few = len(formula.findall(text)) * 1000 / max(len(text), 1) < 0.5
+    tags = re.search(r"^Tags: (.*)$", text, re.MULTILINE)
+    return (
+        few
+        and not re.search(MATHEMATICAL_TAG, tags[1] if tags else "")
+        and not re.search(r"^```+(?:agda|coq|gap|isabelle|lean|maple|mathematica|matlab|sage|tex)", text, re.MULTILINE)
+    )
+
+
+MATHEMATICAL_TAG = (
+    "agda|algebra|analysis|calculus|combinatori|coq|equation|function|geometr|group|induction|inequalit|integra|"
+    "isabelle|lean|linear|logic|math|matri|number|numeric|optimi|polynomial|probabilit|proof|regression|rocq|"
+    "sequence|series|set-theory|simulation|statistic|symbolic|tensor|theorem|theory|topolog|vector"
+)
+
+PREDICATES = {
+    "large-without-tests": large_without_tests,
+    "little-mathematics": little_mathematics,
+    "not-english": lambda text: natural_language(text) != "en",
+}
 
 
 def code(text: str, syntax: Syntax) -> str:

@@ -37,6 +37,7 @@ class Post(NamedTuple):
     tags: tuple[str, ...] = ()
     accepted: int | None = None
     closed: str | None = None
+    duplicate: bool = False
 
 
 def from_attributes(values: Mapping[str, str]) -> Post:
@@ -64,6 +65,22 @@ def from_attributes(values: Mapping[str, str]) -> Post:
         tags=tags_of(values.get("Tags", "")),
         accepted=_number(values, "AcceptedAnswerId"),
         closed=date(values.get("ClosedDate", "")),
+    )
+
+
+def comment_from_attributes(values: Mapping[str, str]) -> Post:
+    """Return the comment that a row of Comments.xml holds; its `html` is plain text.
+
+    Raises:
+        BadRow: it has no date, or a number is none.
+    """
+    return from_attributes(
+        {
+            **values,
+            "Body": values.get("Text", ""),
+            "OwnerUserId": values.get("UserId", ""),
+            "OwnerDisplayName": values.get("UserDisplayName", ""),
+        }
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
@@ -13,21 +14,29 @@ from typing import Any
 import pyarrow as pa
 
 from algstack.crawl.files import FileReader, RowBuffer
-from algstack.crawl.stackexchange import spill
-from algstack.crawl.stackexchange.dump import Dump, open_dump
-from algstack.crawl.stackexchange.posts import Post, from_attributes
-from algstack.crawl.stackexchange.rows import BadRow, attributes
+from algstack.crawl.stackexchange import listing, spill
+from algstack.crawl.stackexchange.dump import COMMENTS, USERS, Dump, open_dump
+from algstack.crawl.stackexchange.names import Names
+from algstack.crawl.stackexchange.posts import Post, comment_from_attributes, from_attributes
+from algstack.crawl.stackexchange.rows import BadRow, attributes, unescape
 from algstack.crawl.stackexchange.spill import Row
-from algstack.crawl.stackexchange.threads import Drop, Policy, Site, thread
+from algstack.crawl.stackexchange.threads import Drop, Extras, Policy, Site, tag_wiki, thread
 from algstack.crawl.task import CrawlTask, paths_of
 from algstack.dataset import fingerprint
 from algstack.errors import SourceError
-from algstack.manifest import LoadedManifest, StackExchangeSource
+from algstack.manifest import LoadedManifest, StackExchangePosts, StackExchangeSource
+
+TAG_WIKIS = (4, 5)
+"""PostTypeIds of a tag's excerpt and of its long description."""
 
 
 def plan(source: StackExchangeSource, manifest: LoadedManifest) -> list[CrawlTask]:
     """Return one task for each partition of each dump."""
-    paths = paths_of(manifest.resolve(source.path), source.name)
+    path = manifest.resolve(source.path)
+    if source.listing:
+        paths = listing.download_sites(source.listing, source.sites, path)
+    else:
+        paths = paths_of(path, source.name)
     if source.site and len(paths) > 1:
         raise SourceError(f"source `{source.name}`: `site` names one dump's, but `path` matches {len(paths)}.")
     return [task for number, path in enumerate(paths) for task in _plan_dump(source, path, f"{number:04d}")]
@@ -42,13 +51,27 @@ def _plan_dump(source: StackExchangeSource, path: Path, key: str) -> Iterator[Cr
     modified = [(path / name if path.is_dir() else path).stat().st_mtime_ns for name in sorted(dump.names.values())]
     inputs = [dump.site, dump.path.name, dump.names, dump.sizes, modified]
     # Named by what is spilled: an interrupted crawl of the same dump goes on with its spill.
-    folder = f"{key}-{fingerprint(inputs)[:16]}"
-    prepare = partial(_spill, dump, folder)
+    extras = _extras(source, dump)
+    folder = f"{key}-{fingerprint([inputs, sorted(extras)])[:16]}"
+    prepare = partial(_spill, dump, folder, extras)
     for number in range(spill.partitions_of(dump)):
         yield CrawlTask(f"{key}-{number:05d}", [*inputs, number], partial(_read, site, folder, number), prepare)
 
 
-def policy_of(source: StackExchangeSource) -> Policy:
+def _extras(source: StackExchangeSource, dump: Dump) -> frozenset[str]:
+    """Return the further tables that a source wants."""
+    wanted = {COMMENTS: source.comments, USERS: source.names}
+    extras = frozenset(table for table, is_wanted in wanted.items() if is_wanted)
+    for table in sorted(extras - dump.names.keys()):
+        key, name = ("comments", "Comments.xml") if table == COMMENTS else ("names", "Users.xml")
+        raise SourceError(
+            f"source `{source.name}`: {dump.path}: no {name} in it, which `{key} = true` needs. "
+            "Put the tables of one site into one folder, or remove that key."
+        )
+    return extras
+
+
+def policy_of(source: StackExchangePosts) -> Policy:
     """Return the source's keys that say which posts are taken."""
     return Policy(
         min_score=source.min_score,
@@ -56,12 +79,12 @@ def policy_of(source: StackExchangeSource) -> Policy:
         tags=frozenset(source.tags),
         closed=source.closed,
         duplicates=source.duplicates,
-        tag_wikis=source.tag_wikis,
+        tag_wikis=isinstance(source, StackExchangeSource) and source.tag_wikis,
     )
 
 
-def _spill(dump: Dump, folder: str, reader: FileReader) -> None:
-    spill.spill(dump, reader.scratch / folder)
+def _spill(dump: Dump, folder: str, extras: frozenset[str], reader: FileReader) -> None:
+    spill.spill(dump, reader.scratch / folder, extras)
 
 
 def _read(site: Site, folder: str, number: int, reader: FileReader) -> Iterator[pa.RecordBatch]:
@@ -71,7 +94,13 @@ def _read(site: Site, folder: str, number: int, reader: FileReader) -> Iterator[
 
 
 def read_dump(
-    path: Path, *, source: str, spill_dir: Path, site: str | None = None, policy: Policy | None = None
+    path: Path,
+    *,
+    source: str,
+    spill_dir: Path,
+    site: str | None = None,
+    policy: Policy | None = None,
+    extras: frozenset[str] = frozenset(),
 ) -> Iterator[pa.RecordBatch]:
     """Yield a dump's documents and drops, as batches of the schemas DOCUMENTS and DECISIONS.
 
@@ -85,12 +114,13 @@ def read_dump(
         spill_dir: a folder for the spill, which is left there: a complete one is used again.
         site: the site's host; from the file's or folder's name by default.
         policy: which posts to take; all by default.
+        extras: further tables to take, COMMENTS and USERS of `dump`.
 
     Raises:
         SourceError: it is no dump at all.
     """
     dump = open_dump(path, site)
-    spilled = spill.spill(dump, spill_dir)
+    spilled = spill.spill(dump, spill_dir, extras)
     where = Site(dump.site, source, policy=policy or Policy())
     for number in range(spilled.partitions):
         yield from read_partition(where, spilled, number)
@@ -99,8 +129,10 @@ def read_dump(
 def read_partition(site: Site, spilled: spill.SpilledDump, number: int) -> Iterator[pa.RecordBatch]:
     """Yield the documents and drops of one partition, by question; the first one also tells of the dump's end."""
     rows = RowBuffer()
+    names = Names(spilled.folder)
+    comments = _read_comments(spilled.folder, number)
     for _, group in groupby(spill.read_partition(spilled.folder, number), key=itemgetter(0)):
-        document, drops = _read_group(site, list(group))
+        document, drops = _read_group(site, list(group), Extras(comments=comments, names=names))
         if document is not None:
             rows.keep(document)
         for drop in drops:
@@ -112,13 +144,28 @@ def read_partition(site: Site, spilled: spill.SpilledDump, number: int) -> Itera
     yield from rows.flush()
 
 
-def _read_group(site: Site, rows: Sequence[Row]) -> tuple[dict[str, Any] | None, list[Drop]]:
+def _read_comments(folder: Path, number: int) -> dict[int, list[Post]]:
+    """Return a partition's comments by post, each post's by id."""
+    comments: dict[int, list[Post]] = {}
+    for row in sorted(spill.read_partition(folder, number, "comments"), key=itemgetter(0, 1)):
+        with suppress(BadRow):
+            comments.setdefault(row.question, []).append(comment_from_attributes(attributes(row.row)))
+    return comments
+
+
+def _read_group(site: Site, rows: Sequence[Row], extras: Extras) -> tuple[dict[str, Any] | None, list[Drop]]:
     """Return the document of one question and the drops of everything that came with it."""
+    wiki = _tag_wiki(site, rows) if site.policy.tag_wikis else None
+    if wiki is not None:
+        return wiki, []
+    duplicates = tuple(sorted({row.post for row in rows if row.kind == spill.LINK}))
     questions: dict[int, Post] = {}
     answers: dict[int, Post] = {}
     drops: list[Drop] = []
     seen: Counter[str] = Counter()
     for row in rows:
+        if row.kind in (spill.LINK, spill.TAG):
+            continue
         read = _read_row(row, seen)
         if isinstance(read, Drop):
             drops.append(read)
@@ -128,15 +175,28 @@ def _read_group(site: Site, rows: Sequence[Row]) -> tuple[dict[str, Any] | None,
         missing = f"question {rows[0].question}"
         return None, [*drops, *(Drop(f"a/{answer}", "no-question", missing) for answer in answers)]
     (question,) = questions.values()
-    document, more = thread(site, question, list(answers.values()))
+    document, more = thread(site, question, list(answers.values()), extras._replace(duplicates=duplicates))
     return document, drops + more
+
+
+def _tag_wiki(site: Site, rows: Sequence[Row]) -> dict[str, Any] | None:
+    """Return the document of a post that describes a tag, if that is what the rows hold and it can be read."""
+    wikis = [row for row in rows if row.kind in TAG_WIKIS]
+    if len(wikis) != 1:
+        return None
+    tags = [attributes(row.row).get("TagName", "") for row in rows if row.kind == spill.TAG]
+    try:
+        post = from_attributes(attributes(wikis[0].row))
+    except BadRow:
+        return None
+    return tag_wiki(site, post, unescape(tags[0]) if tags else None)
 
 
 def _read_row(row: Row, seen: Counter[str]) -> Post | Drop:
     if row.kind == spill.BAD:
         return Drop(f"row/{row.post}", "bad-row", row.row[:150].decode("utf-8", "replace"))
     if row.kind not in (spill.QUESTION, spill.ANSWER):
-        return Drop(f"p/{row.post}", "tag-wiki" if row.kind in (4, 5) else "other-post", f"PostTypeId {row.kind}")
+        return Drop(f"p/{row.post}", "tag-wiki" if row.kind in TAG_WIKIS else "other-post", f"PostTypeId {row.kind}")
     path = f"{'q' if row.kind == spill.QUESTION else 'a'}/{row.post}"
     seen[path] += 1
     if seen[path] > 1:
