@@ -1,6 +1,7 @@
 """algstack: crawl, filter, deduplicate and release math-and-code training sets.
 
-`scan` reads the documents of a workspace; the command line is `algstack.cli`.
+`scan` reads the documents of a workspace, `near_duplicates` finds the duplicates in any frame; the command line is
+`algstack.cli`.
 """
 
 from __future__ import annotations
@@ -30,3 +31,19 @@ def scan(workspace: str | Path, after: str = "dedup") -> pl.LazyFrame:
     from algstack.workspace import Workspace, scan_kept
 
     return scan_kept(Workspace(Path(workspace)), after)
+
+
+def near_duplicates(
+    frame: pl.DataFrame,
+    text: str = "text",
+    threshold: float = 0.7,
+    id_column: str = "id",
+    workers: int | None = None,
+) -> pl.DataFrame:
+    """Return the rows of a frame that duplicate another, which stays: `id`, `keeper`, `similarity`.
+
+    See algstack.dedup.api.near_duplicates.
+    """
+    from algstack.dedup.api import near_duplicates
+
+    return near_duplicates(frame, text, threshold, id_column, workers)

@@ -18,6 +18,7 @@ from algstack.crawl import stage as crawl_stage
 from algstack.crawl.stackexchange.listing import fetch_listing
 from algstack.decontaminate import report as decontaminate_report
 from algstack.decontaminate import stage as decontaminate_stage
+from algstack.dedup import files as dedup_files
 from algstack.dedup import stage as dedup_stage
 from algstack.engine import default_workers
 from algstack.errors import AlgstackError, ExitCode
@@ -90,12 +91,12 @@ def init(
 @app.command()
 def crawl(
     source: Annotated[list[str] | None, typer.Option("--source", help="Only this source (repeatable).")] = None,
-    listing: Annotated[
-        str | None, typer.Option("--list", metavar="URL", help="Only show the Stack Exchange dumps that a page offers.")
-    ] = None,
     retry: Annotated[
         list[str] | None,
         typer.Option(help="Try repositories again that ended so: failed, gone or blocked (repeatable)."),
+    ] = None,
+    listing: Annotated[
+        str | None, typer.Option("--list", metavar="URL", help="Only show the Stack Exchange dumps that a page offers.")
     ] = None,
     manifest_path: ManifestOption = DEFAULT_MANIFEST,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
@@ -193,20 +194,63 @@ def _show_waterfall(steps: list[waterfall.Step], as_json: bool) -> None:
 @app.command()
 def dedup(
     threshold: Annotated[
-        float | None, typer.Option(help="Least similarity of near-duplicates.", show_default="the manifest's")
+        float | None, typer.Option(help="Least similarity of near-duplicates.", show_default="the manifest's, or 0.7")
     ] = None,
+    against: Annotated[
+        list[str] | None, typer.Option(help="An earlier release: drop what it holds already (repeatable).")
+    ] = None,
+    within: Annotated[str | None, typer.Option(help="Two duplicates must agree in it: lang, source or repo.")] = None,
+    memory: Annotated[str, typer.Option(help="Memory to use.")] = "4GiB",
+    audit: Annotated[int, typer.Option(min=0, help="Documents to sample and compare with all others exactly.")] = 0,
+    explain_bands: Annotated[
+        bool, typer.Option("--explain-bands", help="Show how recall is reached; do nothing.")
+    ] = False,
+    inputs: Annotated[
+        list[str] | None, typer.Option("--input", help="Parquet or JSON-lines files, without a manifest (repeatable).")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write what --input gives.")] = None,
+    text_column: Annotated[str, typer.Option(help="Column of the input's texts.")] = "text",
+    id_column: Annotated[str, typer.Option(help="Column of the input's unique ids.")] = "id",
     manifest_path: ManifestOption = DEFAULT_MANIFEST,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Drop exact and near-duplicates, each with its keeper and similarity."""
+    budget = dedup_stage.parse_memory(memory)
+    if explain_bands:
+        for line in dedup_stage.explain_bands(0.7 if threshold is None else threshold):
+            typer.echo(line)
+        return
+    if inputs or output:
+        wished = dedup_files.settings(threshold, within, budget, workers or default_workers())
+        columns = {"text": text_column, "id": id_column}
+        summary = pipeline.timed_alone(
+            "dedup",
+            _output(inputs, output),
+            lambda out: dedup_files.run(inputs or [], out, wished, columns, against or []),
+        )
+        _show([summary], as_json)
+        return
 
-    def run(context: Context) -> pipeline.Records:
-        chosen = replace(context, manifest=context.manifest.override("dedup", threshold=threshold))
-        return {"dedup": dedup_stage.run(chosen)}
+    def chosen(context: Context) -> Context:
+        wished = context.manifest.override("dedup", threshold=threshold, against=against or None, within=within)
+        return replace(context, manifest=wished)
 
-    _run_stage("dedup", run, manifest_path, workspace, workers, as_json)
+    if audit:
+        with display.progress() as progress:
+            context = chosen(_context(manifest_path, workspace, workers, progress))
+            found = dedup_stage.run_audit(context, audit, budget)
+        typer.echo(json.dumps(found.as_json(), indent=2) if as_json else "\n".join(found.in_words()))
+        return
+    _run_stage(
+        "dedup",
+        lambda context: {"dedup": dedup_stage.run(chosen(context), budget)},
+        manifest_path,
+        workspace,
+        workers,
+        as_json,
+    )
 
 
 @app.command()
@@ -238,6 +282,9 @@ def release(
     version: Annotated[
         str | None, typer.Option("--version", help="The release's version.", show_default="the manifest's")
     ] = None,
+    without: Annotated[
+        list[Path] | None, typer.Option("--without", help="An opt-out file: leave out what it names (repeatable).")
+    ] = None,
     format_: Annotated[
         str | None, typer.Option("--format", help="Export it as well: jsonl.zst, the layout of Proof-Pile-2.")
     ] = None,
@@ -251,6 +298,8 @@ def release(
         raise typer.BadParameter(f"`{format_}` is not a format; known: {release_export.FORMAT}", param_hint="--format")
 
     def run(context: Context) -> pipeline.Records:
+        if without:
+            context = pipeline.without(context, without)
         made = release_stage.run(context, version)
         if format_:
             folder = context.workspace.release(made.config["version"])
@@ -406,6 +455,12 @@ def _show_offers(url: str, as_json: bool) -> None:
         typer.echo(json.dumps([offer._asdict() for offer in offers], indent=2))
     else:
         display.offers(offers)
+
+
+def _output(inputs: list[str] | None, output: Path | None) -> Path:
+    if not inputs or output is None:
+        raise typer.BadParameter("--input and --output go together.")
+    return output
 
 
 def _context(manifest_path: Path, workspace: Path, workers: int | None, progress: pipeline.Progress) -> Context:

@@ -203,6 +203,10 @@ class DedupConfig(toml.Config):
     """What is a near-duplicate: exact Jaccard similarity of 5-token shingles at or above `threshold`."""
 
     threshold: float = Field(default=0.7, gt=0, le=1)
+    recall: float = Field(default=0.99, gt=0, lt=1)  # share of the pairs at the threshold that are to be found
+    within: Literal["lang", "source", "repo"] | None = None  # what two duplicates must agree in; nothing by default
+    order: tuple[Literal["license", "stars", "date"], ...] = ("license", "stars", "date")  # which is kept; then the id
+    against: tuple[str, ...] = ()  # earlier releases, by version or path: what they hold is dropped
 
 
 class Benchmark(toml.Config):
@@ -283,6 +287,9 @@ class RemovalConfig(toml.Config):
     files: tuple[str, ...] = ()  # opt-out files, see algstack/removal.py
 
 
+LicensePolicy = Literal["any", "known", "permissive"]
+
+
 class ReleaseConfig(toml.Config):
     """How what was kept is laid out."""
 
@@ -293,6 +300,8 @@ class ReleaseConfig(toml.Config):
     }
     tokenizer: str = "cl100k_base"  # cl100k_base, o200k_base, or the path of a tokenizer.json
     shard_bytes: int = Field(default=256 * 2**20, gt=0)  # text in a shard
+    licenses: LicensePolicy = "any"  # any, known, or permissive
+    card: str | None = None  # a template of your own for the data card
 
     @model_validator(mode="after")
     def _splits_add_up(self) -> Self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from algstack.decontaminate import stage as decontaminate
 from algstack.dedup import stage as dedup
 from algstack.filter import stage as filtering
 from algstack.release import stage as release
-from algstack.workspace import Context, Progress, Workspace
+from algstack.workspace import DECIDING_STAGES, Context, Progress, Workspace
 
 Records = Mapping[str, StageRecord]
 
@@ -102,6 +102,14 @@ def _timed(stage: str, folder: Path, progress: Progress, run: Callable[[Progress
     return Summary(stage, counts, done, time.monotonic() - start, folder)
 
 
+def timed_alone(stage: str, output: Path, run: Callable[[Path], StageRecord]) -> Summary:
+    """Run one stage without a manifest, into a folder of its own, and sum up what it did."""
+    start = time.monotonic()
+    with dataset.locked(output):
+        record = run(output)
+    return Summary(stage, record.counts, len(record.tasks), time.monotonic() - start, output)
+
+
 def build(context: Context) -> list[Summary]:
     """Run every stage in order, only what is not done yet, and return what each did."""
     summaries = []
@@ -111,6 +119,19 @@ def build(context: Context) -> list[Summary]:
             folder = context.workspace.release(context.manifest.config.version)
         summaries.append(timed(stage.name, context, stage.run, folder))
     return summaries
+
+
+def without(context: Context, files: Sequence[Path]) -> Context:
+    """Decide anew on everything, without what opt-out files name; return the context to release with.
+
+    Every stage is asked again: a removed document may have been the keeper of others.
+    """
+    asked = [*context.manifest.config.removal.files, *(str(path.resolve()) for path in files)]
+    context = replace(context, manifest=context.manifest.override("removal", files=asked))
+    for stage in STAGES:
+        if stage.name in DECIDING_STAGES:
+            stage.run(context)
+    return context
 
 
 class StageStatus(NamedTuple):

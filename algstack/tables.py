@@ -330,7 +330,7 @@ def _mapped(
         blob=_cast(rows, layout.blob, pa.string()),
         given_id=_cast(rows, columns.id_column or ("id" if layout.name == "plain" else ""), pa.string()),
         url=_cast(rows, "url" if layout.name == "plain" else "", pa.string()),
-        meta=_meta(rows, layout, set(names.values()) | {layout.blob}),
+        meta=_meta(rows, layout, {*names.values(), layout.blob, columns.id_column or ""}),
         attribution=_cast(rows, "attribution" if layout.name == "plain" else "", pa.string()),
         license_source=_cast(rows, "license_source" if layout.name == "plain" else "", pa.string()),
         swhid=_cast(rows, "swhid" if layout.name == "plain" else "", pa.string()),

@@ -76,19 +76,19 @@ class Digests(NamedTuple):
     starts: NDArray[np.int64]  # (n,), where they lie in the arena, -1 if they do not
     sketches: NDArray[np.uint64]  # (n, 4)
     signatures: NDArray[np.uint32]  # (n, values) if they are wanted, else (0, values)
+    body_keys: NDArray[np.uint64]  # (n,)
     bands: Keys
-    bodies: Keys
 
 
 class Arena:
     """Shingle hashes of the texts that fit, so that these need not be read again. Any thread may take room."""
 
-    CHUNK = 1 << 23
-    """Hashes that a thread takes at once."""
+    def __init__(self, size: int, chunk: int = 1 << 23) -> None:
+        """Make an arena for so many hashes, of which a thread takes a chunk at once.
 
-    def __init__(self, size: int) -> None:
-        """Make an arena for so many hashes. Memory is not used before they are there."""
-        self.hashes = np.empty(size, np.uint64)
+        Memory is not used before they are there.
+        """
+        self.hashes, self.chunk = np.empty(size, np.uint64), chunk
         self._used = 0
         self._lock = threading.Lock()
 
@@ -96,12 +96,15 @@ class Arena:
         """Take a chunk: where it begins and ends. An empty one says that the arena is full."""
         with self._lock:
             begin = self._used
-            self._used = min(begin + self.CHUNK, len(self.hashes))
+            self._used = min(begin + self.chunk, len(self.hashes))
             return begin, self._used
 
 
 class Digester:
     """Makes digests, for one thread."""
+
+    ROOM = MOST_SHINGLES
+    """Room in the arena beyond a text's shingles without which they are not stored."""
 
     def __init__(self, bands: Bands, arena: Arena, bits: int, keep_signatures: bool = False) -> None:
         """Make it ready for keys whose partition has so many bits."""
@@ -123,7 +126,7 @@ class Digester:
             salts: (n,) documents with different salts share no key.
         """
         count, most = len(texts), int(wanted.sum())
-        if self._room[1] - self._room[0] < self._arena.CHUNK // 2:
+        if self._room[1] - self._room[0] < self._arena.chunk // 2:
             self._room[:] = self._arena.room()
         digests = Digests(
             np.zeros(count, np.uint32),
@@ -131,15 +134,15 @@ class Digester:
             np.full(count, -1, np.int64),
             np.zeros((count, SKETCH_WORDS), np.uint64),
             np.empty((count if self._keep_signatures else 0, self._bands.values), np.uint32),
+            np.zeros(count, np.uint64),
             _new_keys(most * self._bands.bands),
-            _new_keys(most),
         )
-        banded, bodied = _digest(
+        banded = _digest(
             texts.data, texts.offsets, first, wanted, salts,
             self._permutations.factors, self._permutations.summands, self._bands.bands, self._bands.rows,
             self._bits, self._scratch, self._arena.hashes, self._room, self._signature, *digests,
         )  # fmt: skip
-        return digests._replace(bands=_first(digests.bands, banded), bodies=_first(digests.bodies, bodied))
+        return digests._replace(bands=_first(digests.bands, banded))
 
 
 def _new_keys(count: int) -> Keys:
@@ -167,20 +170,19 @@ def put_key(keys: Any, place: Any, key: Any, bits: Any, document: Any) -> None:
 
 
 @kernel
-def _fingerprint_keys(fingerprints: Any, wanted: Any, bits: Any, first: Any, keys: Any) -> int:
-    """Write one row for each wanted text, its key the fingerprint's first half; return how many there are."""
+def _pack(values: Any, wanted: Any, bits: Any, first: Any, keys: Any) -> int:
     count = 0
-    for row in range(len(fingerprints)):
+    for row in range(len(values)):
         if wanted[row]:
-            put_key(keys, count, fingerprints[row, 0], bits, first + row)
+            put_key(keys, count, values[row], bits, first + row)
             count += 1
     return count
 
 
-def keys_of_fingerprints(fingerprints: NDArray[np.uint64], wanted: NDArray[np.bool_], bits: int, first: int) -> Keys:
-    """Return one row for each wanted text; the number of the first text is `first`."""
-    keys = _new_keys(len(fingerprints))
-    return _first(keys, _fingerprint_keys(fingerprints, wanted, bits, first, keys))
+def keys_of(values: NDArray[np.uint64], wanted: NDArray[np.bool_], bits: int, first: int) -> Keys:
+    """Return rows for those documents that are wanted, each with one key; the number of the first is `first`."""
+    keys = _new_keys(len(values))
+    return _first(keys, _pack(values, wanted, bits, first, keys))
 
 
 @inlined
@@ -224,21 +226,35 @@ def _sketch(signature: Any, values: Any, sketch: Any) -> None:
 
 
 @inlined
-def band_key(signature: Any, band: Any, rows: Any, salt: Any) -> Any:
-    """Hash the values of one band, with the band's number and the document's salt."""
-    key = U64(band + 1) * TOKEN_SEED ^ salt
+def band_key(signature: Any, band: Any, rows: Any) -> Any:
+    """Hash the values of one band, with the band's number."""
+    key = U64(band + 1) * TOKEN_SEED
     for i in range(band * rows, (band + 1) * rows):
         key = folded_product(key ^ U64(signature[i]), FOLD_FACTOR) ^ (key << U64(7))
     return key
+
+
+def band_keys(signatures: NDArray[np.uint32], bands: Bands) -> NDArray[np.uint64]:
+    """Return the keys of the bands of signatures, (n, bands)."""
+    keys = np.empty((len(signatures), bands.bands), np.uint64)
+    _band_keys(signatures, bands.rows, keys)
+    return keys
+
+
+@kernel
+def _band_keys(signatures: Any, rows: Any, keys: Any) -> None:
+    for i in range(keys.shape[0]):
+        for band in range(keys.shape[1]):
+            keys[i, band] = band_key(signatures[i], band, rows)
 
 
 @kernel
 def _digest(
     data: Any, offsets: Any, first: Any, wanted: Any, salts: Any, factors: Any, summands: Any, bands: Any, rows: Any,
     bits: Any, scratch: Scratch, hashes: Any, room: Any, signature: Any,
-    shingles: Any, body_sizes: Any, starts: Any, sketches: Any, signatures: Any, band_keys: Any, body_keys: Any,
+    shingles: Any, body_sizes: Any, starts: Any, sketches: Any, signatures: Any, body_keys: Any, band_keys: Any,
 ) -> Any:  # fmt: skip
-    banded, bodied = 0, 0
+    banded = 0
     for row in range(len(offsets) - 1):
         if not wanted[row]:
             continue
@@ -255,13 +271,10 @@ def _digest(
             room[0] += total
         _sketch(signature, bands * rows, sketches[row])
         for band in range(bands):
-            put_key(band_keys, banded, band_key(signature, band, rows, salts[row]), bits, first + row)
+            put_key(band_keys, banded, band_key(signature, band, rows) ^ salts[row], bits, first + row)
             banded += 1
-        if in_body:
-            body_sizes[row] = in_body
-            put_key(body_keys, bodied, folded_product(body_key ^ salts[row], FOLD_FACTOR), bits, first + row)
-            bodied += 1
-    return banded, bodied
+        body_sizes[row], body_keys[row] = in_body, body_key
+    return banded
 
 
 @inlined

@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from algstack.dedup.kernel import U64, load_within
+from algstack.dedup.texts import Texts
 from algstack.dedup.vector import folded_product, inlined, kernel, load64
 
 # wyhash's secrets. Each holds bytes that valid UTF-8 cannot, so that no text multiplies by zero.
@@ -75,3 +77,10 @@ def fingerprints(data: Any, offsets: Any, out: Any) -> None:
             out[row, 0], out[row, 1] = fingerprint(plain, 0, _with_newlines(data, begin, end, plain))
         else:
             out[row, 0], out[row, 1] = fingerprint(data, begin, end)
+
+
+def fingerprints_of(texts: Texts) -> NDArray[np.uint64]:
+    """Return the fingerprints of texts, (n, 2)."""
+    out = np.empty((len(texts), 2), np.uint64)
+    fingerprints(texts.data, texts.offsets, out)
+    return out

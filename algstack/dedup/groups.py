@@ -155,12 +155,15 @@ def _hash(group: Any) -> Any:
 def unite(members: Any, starts: Any, parents: Any) -> None:
     """Join the members of each group: afterwards `root` tells the smallest document of each connected component."""
     for group in range(len(starts) - 1):
-        one = root(parents, members[starts[group]])
         for i in range(starts[group] + 1, starts[group + 1]):
-            other = root(parents, members[i])
-            if other < one:
-                one, other = other, one
-            parents[other] = one
+            join(parents, members[starts[group]], members[i])
+
+
+@inlined
+def join(parents: Any, one: Any, other: Any) -> None:
+    """Join the components of two documents."""
+    one, other = root(parents, one), root(parents, other)
+    parents[max(one, other)] = min(one, other)
 
 
 @kernel

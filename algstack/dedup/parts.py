@@ -118,11 +118,7 @@ def chosen_rows(
 
 
 def take(
-    parts: Sequence[Part],
-    numbering: Numbering,
-    documents: NDArray[np.uint32],
-    columns: Sequence[str],
-    pool: ThreadPoolExecutor,
+    parts: Sequence[Part], numbering: Numbering, documents: NDArray[np.uint32], columns: Sequence[str], workers: int
 ) -> pa.Table:
     """Return columns of the documents with these ascending numbers, in their order."""
 
@@ -130,7 +126,8 @@ def take(
         found = chosen_rows(parts[part], numbering.within(part, documents), columns)
         return [batch.take(pa.array(rows)) for _, rows, batch in found]
 
-    batches = [batch for found in pool.map(read, range(len(parts))) for batch in found]
+    with ThreadPoolExecutor(workers) as pool:
+        batches = [batch for found in pool.map(read, range(len(parts))) for batch in found]
     return pa.concat_tables(map(_as_table, batches), promote_options="permissive") if batches else _empty(columns)
 
 

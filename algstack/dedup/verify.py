@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algstack.dedup.digest import agreement
+from algstack.dedup.groups import join, root
 from algstack.dedup.kernel import U64, ZERO, Scratch, next_shingles
 from algstack.dedup.vector import copy, inlined, kernel
 
@@ -221,3 +222,43 @@ def _same_body(sets: Any, one: Any, other: Any) -> Any:
     while i <= count and ours[len(ours) - i] == theirs[len(theirs) - i]:
         i += 1
     return i > count
+
+
+@kernel
+def connect(
+    nodes: Nodes, order: Any, threshold: Any, least: Any, seen: Any, table: Table,
+    keepers: Any, documents: Any, components: Any,
+) -> None:  # fmt: skip
+    """Join the documents of all pairs that are alike, the dropped ones' among each other too.
+
+    Args:
+        nodes, order, threshold, least, seen, table: see `decide`.
+        keepers: its verdicts.
+        documents: (n,) the document of each node.
+        components: of every document, to be joined; see `groups.root`.
+    """
+    for node in order:
+        if keepers[node] != KEPT:
+            join(components, documents[node], documents[keepers[node]])
+    for node in order:
+        places, size, mark = 0, 0, 0
+        for joined in range(nodes.joined_starts[node], nodes.joined_starts[node + 1]):
+            group = nodes.joined[joined]
+            for i in range(nodes.starts[group], nodes.starts[group + 1]):
+                other = nodes.members[i]
+                # Two that are both kept were compared before, and are unlike.
+                if other <= node or seen[other] == node or (keepers[node] == KEPT and keepers[other] == KEPT):
+                    continue
+                seen[other] = node
+                if root(components, documents[node]) == root(components, documents[other]):
+                    continue
+                if agreement(nodes.sketches[node], nodes.sketches[other]) < least:
+                    continue
+                ours, theirs = _hashes(nodes.sets, node), _hashes(nodes.sets, other)
+                mark += 1
+                if places < _places(len(ours) + len(theirs)) or mark > 255:
+                    places = _places(len(ours) + len(theirs))
+                    size = _fill(table, ours, places)
+                    mark = 1
+                if _compare(table, places, size, theirs, np.uint8(mark), threshold) >= threshold:
+                    join(components, documents[node], documents[other])

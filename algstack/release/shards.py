@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,19 +67,25 @@ def write_shard(task: ShardTask) -> TaskRecord:
     path = task.release / shard.name
     schema = schema_of(shard.place)
     size = 0
+    refused: Counter[str] = Counter()
     with written_atomically(path) as temporary:
         with pq.ParquetWriter(temporary, schema, **options(schema, max(shard.rows))) as writer:
             for group, rows in zip(merge(shard, task.runs), shard.rows, strict=True):
                 if group.num_rows != rows:
                     raise _miscounted(shard, f"row group of {group.num_rows} rows instead of {rows}")
                 size += pc.sum(group.column("size")).as_py() or 0
+                if shard.place == PLACE:
+                    own = group.filter(pc.equal(group.column("stage"), "release"))
+                    refused.update(own.column("rule").to_pylist())
                 writer.write_table(pages.paged(group), row_group_size=rows)
         written = pq.read_metadata(temporary).num_rows
         if written != sum(shard.rows) or not written:
             raise _miscounted(shard, f"{written} rows instead of {sum(shard.rows)}")
         part = Part(name=shard.name, sha256=sha256_file(temporary), rows=written, bytes=temporary.stat().st_size)
-    # What is dropped was counted by the stage that dropped it.
-    counts = Counts(documents=written, kept=written, bytes=size, bytes_kept=size) if shard.place != PLACE else Counts()
+    counts = Counts(documents=written, kept=written, bytes=size, bytes_kept=size)
+    if shard.place == PLACE:
+        # What other stages dropped was counted by them.
+        counts = Counts(documents=refused.total(), dropped=dict(sorted(refused.items())))
     return TaskRecord(task=shard.task, fingerprint=task.fingerprint, counts=counts, parts=(part,))
 
 

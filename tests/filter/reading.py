@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from typing import Any
 
 from algstack.filter.language import Language, Rule
 from algstack.filter.syntax import Syntax
@@ -79,6 +81,17 @@ def large_without_tests(text: str) -> bool:
     return text.count("@test") / (text.count("\n") + 1) < 0.1 or digits / max(len(squeezed), 1) > 0.5
 
 
+@lru_cache(maxsize=1)
+def _identifier() -> Any:
+    from langid.langid import LanguageIdentifier, model
+
+    return LanguageIdentifier.from_modelstring(model, norm_probs=True)
+
+
+def natural_language(text: str) -> str:
+    return str(_identifier().classify(text)[0])
+
+
 def little_mathematics(text: str) -> bool:
     formula = re.compile(
         r"\$\$?[^$\n]{0,300}?[\\^_=+<>{}|][^$\n]{0,300}?\$|\$[A-Za-z]['()A-Za-z0-9]{0,7}\$|\\begin\{|\\\[|\\\("
@@ -98,7 +111,11 @@ MATHEMATICAL_TAG = (
     "sequence|series|set-theory|simulation|statistic|symbolic|tensor|theorem|theory|topolog|vector"
 )
 
-PREDICATES = {"large-without-tests": large_without_tests, "little-mathematics": little_mathematics}
+PREDICATES = {
+    "large-without-tests": large_without_tests,
+    "little-mathematics": little_mathematics,
+    "not-english": lambda text: natural_language(text) != "en",
+}
 
 
 def code(text: str, syntax: Syntax) -> str:

@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from algstack import manifest
+from algstack.crawl.github.source import linguist_names
 from algstack.crawl.ledger import Ledger
 from algstack.errors import ManifestError, SourceError
+from algstack.filter.language import load_languages
 from tests.conftest import rows
 from tests.crawl.github import world
 from tests.crawl.github.conftest import crawl
@@ -150,6 +153,17 @@ def test_what_the_manifest_gets_wrong(tmp_path: Path, manifest: str, match: str)
 def test_a_known_language_without_repositories_is_no_error(tmp_path: Path) -> None:
     with stand_in_of([simple(1, "o/r", FILES)]) as stand_in:
         assert crawl(tmp_path, stand_in, 'languages = ["Isabelle", "coq"]\n', speed=FAST).counts.documents == 0
+
+
+@pytest.mark.parametrize("name", ["algebraic-stack", "algebraic-stack-2"])
+def test_shipped_manifests_name_languages_that_exist(name: str) -> None:
+    config = manifest.load(Path(name)).config
+    filters = load_languages(config.filter.profile).linguist
+    sources = [one for one in config.sources if isinstance(one, manifest.GitHubSource)]
+    assert sources
+    for one in sources:
+        for language in one.languages or ():
+            assert filters.get(language) or language in linguist_names(), language
 
 
 def test_qualifiers_and_forks_go_into_the_search(tmp_path: Path) -> None:

@@ -1,0 +1,97 @@
+"""From groups to drops: documents in buckets, nodes in keeper order, verdicts about texts as drops of documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from algstack.dedup import verify
+from algstack.dedup.groups import Groups
+from algstack.dedup.state import Drops, State
+
+DOCUMENT_BYTES = 300
+"""What a document that may be a duplicate takes in memory beside its shingles: its id, its attributes, its groups."""
+
+_RULE_OF_VERDICT = np.array([0, 1, 2], np.uint8)  # indices of RULES by verify's BY_BODY, BY_SHINGLES
+
+
+def fill(
+    involved: NDArray[np.uint32], roots: NDArray[np.uint32], grouped: NDArray[np.bool_], state: State, budget: int
+) -> list[NDArray[np.uint32]]:
+    """Cut documents into buckets of whole components, each about as large as the budget, in bytes."""
+    weights = np.full(len(involved), DOCUMENT_BYTES, np.int64)
+    to_read = grouped[involved] & (state.starts[involved] < 0)
+    weights += np.where(to_read, 8 * state.shingles[involved].astype(np.int64), 0)
+    components, component_of = np.unique(roots[involved], return_inverse=True)
+    totals = np.bincount(component_of, weights, len(components)).astype(np.int64)
+    bucket_of = ((np.cumsum(totals) - totals) // max(1, budget))[component_of]
+    return [involved[bucket_of == bucket] for bucket in np.unique(bucket_of)]
+
+
+def prepare(nodes: NDArray[np.uint32], found: Groups, sets: verify.Sets, state: State) -> verify.Nodes:
+    """Renumber the groups' members by their place among the nodes, and list each node's groups."""
+    order = np.argsort(nodes)
+    ascending = nodes[order]
+    sizes = np.diff(found.starts)
+    first = found.members[found.starts[:-1]]
+    place = np.searchsorted(ascending, first)
+    ours = place < len(ascending)
+    ours[ours] = ascending[place[ours]] == first[ours]
+    members = order[np.searchsorted(ascending, found.members[np.repeat(ours, sizes)])]
+    sizes = sizes[ours]
+    group_of = np.repeat(np.arange(len(sizes)), sizes)
+    by_group = np.lexsort((members, group_of))
+    members = members[by_group]
+    by_member = np.argsort(members, kind="stable")
+    return verify.Nodes(
+        sets=sets,
+        sketches=state.sketches[nodes],
+        frozen=nodes < state.frozen,
+        members=members.astype(np.uint32),
+        starts=np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]),
+        joined=group_of[by_group][by_member].astype(np.int64),
+        joined_starts=np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(members, minlength=len(nodes)))]),
+    )
+
+
+def shards(roots: NDArray[np.uint32], sizes: NDArray[np.int64], workers: int) -> list[NDArray[np.int64]]:
+    """Cut nodes into shards of whole components, about as heavy as each other; nodes stay in their order."""
+    components, component_of = np.unique(roots, return_inverse=True)
+    totals = np.bincount(component_of, sizes, len(components))
+    count = max(1, 4 * workers)
+    shard_of = (np.cumsum(totals) * count / max(1, totals.sum() + 1)).astype(np.int64)[component_of]
+    return [np.flatnonzero(shard_of == shard) for shard in range(count)]
+
+
+def drops_of(
+    ranked: NDArray[np.uint32],
+    text_of: NDArray[np.int64],
+    texts: NDArray[np.uint32],
+    best: NDArray[np.uint32],
+    nodes: NDArray[np.uint32],
+    verdicts: verify.Verdicts,
+    frozen: int,
+) -> Drops:
+    """Turn verdicts about texts into drops of documents."""
+    keepers = best.copy()
+    rules = np.zeros(len(texts), np.uint8)
+    similarities = np.ones(len(texts))
+    place = np.searchsorted(texts, nodes)
+    dropped = verdicts.keepers != verify.KEPT
+    keepers[place[dropped]] = best[place[verdicts.keepers[dropped]]]
+    rules[place[dropped]] = _RULE_OF_VERDICT[verdicts.rules[dropped]]
+    similarities[place[dropped]] = verdicts.similarities[dropped]
+    goes = (keepers[text_of] != ranked) & (ranked >= frozen)
+    documents, of = ranked[goes], text_of[goes]
+    order = np.argsort(documents)
+    of = of[order]
+    return Drops(documents[order], keepers[of], rules[of], similarities[of])
+
+
+def merged(drops: Sequence[Drops]) -> Drops:
+    nothing = Drops(np.zeros(0, np.uint32), np.zeros(0, np.uint32), np.zeros(0, np.uint8), np.zeros(0))
+    documents, keepers, rules, similarities = (np.concatenate(column) for column in zip(nothing, *drops, strict=True))
+    order = np.argsort(documents)
+    return Drops(documents[order], keepers[order], rules[order], similarities[order])
