@@ -24,17 +24,20 @@ def write(folder: Path, users: Iterable[tuple[int, str]]) -> None:
     database.close()
 
 
-class Names(Mapping[int, str]):
-    """The names of a folder; empty where none were written."""
+def open_names(folder: Path) -> Mapping[int, str]:
+    """Return the names that were written into a folder, by user; empty if none were."""
+    path = folder / FILE
+    return Names(path) if path.exists() else {}
 
-    def __init__(self, folder: Path) -> None:
-        path = folder / FILE
-        self._database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True) if path.exists() else None
+
+class Names(Mapping[int, str]):
+    """The names in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
         self._find = lru_cache(CACHED)(self._read)
 
     def _read(self, user: int) -> str | None:
-        if self._database is None:
-            return None
         row = self._database.execute("SELECT name FROM names WHERE id = ?", (user,)).fetchone()
         return row[0] if row else None
 
@@ -45,8 +48,7 @@ class Names(Mapping[int, str]):
         return name
 
     def __iter__(self) -> Iterator[int]:
-        rows = self._database.execute("SELECT id FROM names ORDER BY id") if self._database else ()
-        return (user for (user,) in rows)
+        return (user for (user,) in self._database.execute("SELECT id FROM names ORDER BY id"))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

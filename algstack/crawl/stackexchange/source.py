@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from algstack.crawl.files import FileReader, RowBuffer
 from algstack.crawl.stackexchange import listing, spill
 from algstack.crawl.stackexchange.dump import COMMENTS, USERS, Dump, open_dump
-from algstack.crawl.stackexchange.names import Names
+from algstack.crawl.stackexchange.names import open_names
 from algstack.crawl.stackexchange.posts import Post, comment_from_attributes, from_attributes
-from algstack.crawl.stackexchange.rows import BadRow, attributes, unescape
+from algstack.crawl.stackexchange.rows import BadRow, attributes, unescape, unescape_all
 from algstack.crawl.stackexchange.spill import Row
 from algstack.crawl.stackexchange.threads import Drop, Extras, Policy, Site, tag_wiki, thread
 from algstack.crawl.task import CrawlTask, paths_of
 from algstack.dataset import fingerprint
 from algstack.errors import SourceError
 from algstack.manifest import LoadedManifest, StackExchangePosts, StackExchangeSource
+
+PORTION_ROWS = 1000
+"""Rows that are unescaped at once."""
 
 TAG_WIKIS = (4, 5)
 """PostTypeIds of a tag's excerpt and of its long description."""
@@ -128,20 +130,57 @@ def read_dump(
 
 def read_partition(site: Site, spilled: spill.SpilledDump, number: int) -> Iterator[pa.RecordBatch]:
     """Yield the documents and drops of one partition, by question; the first one also tells of the dump's end."""
-    rows = RowBuffer()
-    names = Names(spilled.folder)
-    comments = _read_comments(spilled.folder, number)
-    for _, group in groupby(spill.read_partition(spilled.folder, number), key=itemgetter(0)):
-        document, drops = _read_group(site, list(group), Extras(comments=comments, names=names))
-        if document is not None:
-            rows.keep(document)
-        for drop in drops:
-            rows.drop(site.decision(drop))
-        if rows.full:
-            yield from rows.flush()
+    buffer = RowBuffer()
+    extras = Extras(comments=_read_comments(spilled.folder, number), names=open_names(spilled.folder))
+    for rows in _portions(spill.read_partition(spilled.folder, number)):
+        for _, group in groupby(_parse(rows), key=itemgetter(0)):
+            document, drops = _read_group(site, list(group), extras)
+            if document is not None:
+                buffer.keep(document)
+            for drop in drops:
+                buffer.drop(site.decision(drop))
+        if buffer.full:
+            yield from buffer.flush()
     if number == 0 and spilled.broken:
-        rows.drop({**site.decision(Drop("", "broken-dump", spilled.broken)), "id": f"stackexchange:{site.host}"})
-    yield from rows.flush()
+        buffer.drop({**site.decision(Drop("", "broken-dump", spilled.broken)), "id": f"stackexchange:{site.host}"})
+    yield from buffer.flush()
+
+
+def _portions(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Cut rows into portions that hold whole questions."""
+    portion: list[Row] = []
+    for row in rows:
+        if len(portion) >= PORTION_ROWS and row.question != portion[-1].question:
+            yield portion
+            portion = []
+        portion.append(row)
+    yield portion
+
+
+class Parsed(NamedTuple):
+    """A spilled row and what it says: its attributes and its unescaped body, or why it cannot be read."""
+
+    question: int
+    post: int
+    kind: int
+    row: bytes
+    values: dict[str, str]
+    body: str
+    error: str
+
+
+def _parse(rows: Sequence[Row]) -> Iterator[Parsed]:
+    parsed = [_attributes(row.row) for row in rows]
+    bodies = unescape_all([values.get("Body", "") for values, _ in parsed])
+    for row, (values, error), body in zip(rows, parsed, bodies, strict=True):
+        yield Parsed(*row, values, body, error)
+
+
+def _attributes(row: bytes) -> tuple[dict[str, str], str]:
+    try:
+        return attributes(row), ""
+    except BadRow as error:
+        return {}, str(error)
 
 
 def _read_comments(folder: Path, number: int) -> dict[int, list[Post]]:
@@ -153,55 +192,79 @@ def _read_comments(folder: Path, number: int) -> dict[int, list[Post]]:
     return comments
 
 
-def _read_group(site: Site, rows: Sequence[Row], extras: Extras) -> tuple[dict[str, Any] | None, list[Drop]]:
+def _read_group(site: Site, rows: Sequence[Parsed], extras: Extras) -> tuple[dict[str, Any] | None, list[Drop]]:
     """Return the document of one question and the drops of everything that came with it."""
-    wiki = _tag_wiki(site, rows) if site.policy.tag_wikis else None
-    if wiki is not None:
-        return wiki, []
-    duplicates = tuple(sorted({row.post for row in rows if row.kind == spill.LINK}))
     questions: dict[int, Post] = {}
     answers: dict[int, Post] = {}
     drops: list[Drop] = []
-    seen: Counter[str] = Counter()
-    for row in rows:
-        if row.kind in (spill.LINK, spill.TAG):
+    others: list[Parsed] = []
+    seen: set[tuple[int, int]] = set()
+    for place, row in enumerate(rows):
+        posts = questions if row.kind == spill.QUESTION else answers if row.kind == spill.ANSWER else None
+        if posts is None:
+            others.append(row)
             continue
-        read = _read_row(row, seen)
+        name = (row.kind, row.post)
+        read = _repeated(rows, place) if name in seen else _read_post(row)
+        seen.add(name)
         if isinstance(read, Drop):
             drops.append(read)
         else:
-            (questions if row.kind == spill.QUESTION else answers)[row.post] = read
+            posts[row.post] = read
+    if others:
+        extras, wiki, more = _read_others(site, others, extras)
+        drops += more
+        if wiki is not None:
+            return wiki, drops
     if not questions:
         missing = f"question {rows[0].question}"
         return None, [*drops, *(Drop(f"a/{answer}", "no-question", missing) for answer in answers)]
     (question,) = questions.values()
-    document, more = thread(site, question, list(answers.values()), extras._replace(duplicates=duplicates))
+    document, more = thread(site, question, list(answers.values()), extras)
     return document, drops + more
 
 
-def _tag_wiki(site: Site, rows: Sequence[Row]) -> dict[str, Any] | None:
-    """Return the document of a post that describes a tag, if that is what the rows hold and it can be read."""
-    wikis = [row for row in rows if row.kind in TAG_WIKIS]
-    if len(wikis) != 1:
-        return None
-    tags = [attributes(row.row).get("TagName", "") for row in rows if row.kind == spill.TAG]
+def _path(row: Parsed) -> str:
+    return f"{'q' if row.kind == spill.QUESTION else 'a'}/{row.post}"
+
+
+def _read_post(row: Parsed) -> Post | Drop:
+    if row.error:
+        return Drop(_path(row), "bad-row", row.error)
     try:
-        post = from_attributes(attributes(wikis[0].row))
-    except BadRow:
-        return None
-    return tag_wiki(site, post, unescape(tags[0]) if tags else None)
+        return from_attributes(row.values, row.body)
+    except BadRow as error:
+        return Drop(_path(row), "bad-row", str(error))
 
 
-def _read_row(row: Row, seen: Counter[str]) -> Post | Drop:
+def _repeated(rows: Sequence[Parsed], place: int) -> Drop:
+    """Return the drop of a post whose id came before, under an id of its own: `q/1#2`."""
+    row = rows[place]
+    number = sum((other.kind, other.post) == (row.kind, row.post) for other in rows[: place + 1])
+    return Drop(f"{_path(row)}#{number}", "repeated-id")
+
+
+def _read_others(
+    site: Site, rows: Sequence[Parsed], extras: Extras
+) -> tuple[Extras, dict[str, Any] | None, list[Drop]]:
+    """Return (extras with the question's duplicates, a tag's description if there is one, drops)."""
+    duplicates = tuple(sorted({row.post for row in rows if row.kind == spill.LINK}))
+    tag = next((row.values.get("TagName", "") for row in rows if row.kind == spill.TAG), "")
+    wiki = None
+    drops = []
+    for row in rows:
+        if row.kind in (spill.LINK, spill.TAG):
+            continue
+        if site.policy.tag_wikis and row.kind in TAG_WIKIS and wiki is None:
+            with suppress(BadRow):
+                wiki = tag_wiki(site, from_attributes(row.values, row.body), unescape(tag) or None)
+                if wiki is not None:
+                    continue
+        drops.append(_drop_other(row))
+    return extras._replace(duplicates=duplicates), wiki, drops
+
+
+def _drop_other(row: Parsed) -> Drop:
     if row.kind == spill.BAD:
         return Drop(f"row/{row.post}", "bad-row", row.row[:150].decode("utf-8", "replace"))
-    if row.kind not in (spill.QUESTION, spill.ANSWER):
-        return Drop(f"p/{row.post}", "tag-wiki" if row.kind in TAG_WIKIS else "other-post", f"PostTypeId {row.kind}")
-    path = f"{'q' if row.kind == spill.QUESTION else 'a'}/{row.post}"
-    seen[path] += 1
-    if seen[path] > 1:
-        return Drop(f"{path}#{seen[path]}", "repeated-id")
-    try:
-        return from_attributes(attributes(row.row))
-    except BadRow as error:
-        return Drop(path, "bad-row", str(error))
+    return Drop(f"p/{row.post}", "tag-wiki" if row.kind in TAG_WIKIS else "other-post", f"PostTypeId {row.kind}")

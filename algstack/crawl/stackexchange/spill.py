@@ -28,7 +28,7 @@ from algstack.crawl.stackexchange.rows import BadRow, attributes, rows, unescape
 from algstack.dataset import explained_os_errors, write_text
 from algstack.errors import SourceError
 
-PARTITION_BYTES = 64 << 20
+PARTITION_BYTES = 32 << 20
 """XML that one partition should hold: a worker needs about three times as much memory."""
 
 MAX_PARTITIONS = 512

@@ -279,4 +279,7 @@ def _meta(question: Post, answers: Sequence[Post], extras: Extras) -> str:
         values["closed"] = question.closed
     if extras.duplicates:
         values["duplicates"] = list(extras.duplicates)
-    return json.dumps(values, ensure_ascii=False)
+    return _JSON.encode(values)
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False)

@@ -71,6 +71,7 @@ ODD_ROWS = {
     "no type": ([row(Id=2, Body="x")], {"p/2": "other-post"}),
     "unknown type": ([row(Id=2, PostTypeId=17)], {"p/2": "other-post"}),
     "tag wikis": ([row(Id=2, PostTypeId=4), row(Id=3, PostTypeId=5)], {"p/2": "tag-wiki", "p/3": "tag-wiki"}),
+    "date that is none": ([answer(2, 1, CreationDate="2020-13-41T99:99:99")], {"a/2": "bad-row"}),
     "no date": ([row(Id=2, PostTypeId=1, Body="x")], {"q/2": "bad-row"}),
     "score that is none": ([answer(2, 1, Score="x")], {"a/2": "bad-row"}),
     "question twice": ([question(1), question(1)], {"q/1#2": "repeated-id", "q/1#3": "repeated-id"}),
