@@ -217,13 +217,13 @@ def dedup(
     as_json: JsonOption = False,
 ) -> None:
     """Drop exact and near-duplicates, each with its keeper and similarity."""
-    options = dedup_stage.Options(dedup_stage.parse_memory(memory), audit)
+    budget = dedup_stage.parse_memory(memory)
     if explain_bands:
         for line in dedup_stage.explain_bands(0.7 if threshold is None else threshold):
             typer.echo(line)
         return
     if inputs or output:
-        wished = dedup_files.settings(threshold, within, options.memory, workers or default_workers())
+        wished = dedup_files.settings(threshold, within, budget, workers or default_workers())
         columns = {"text": text_column, "id": id_column}
         summary = pipeline.timed_alone(
             "dedup",
@@ -233,11 +233,24 @@ def dedup(
         _show([summary], as_json)
         return
 
-    def run(context: Context) -> pipeline.Records:
-        chosen = context.manifest.override("dedup", threshold=threshold, against=against or None, within=within)
-        return {"dedup": dedup_stage.run(replace(context, manifest=chosen), options)}
+    def chosen(context: Context) -> Context:
+        wished = context.manifest.override("dedup", threshold=threshold, against=against or None, within=within)
+        return replace(context, manifest=wished)
 
-    _run_stage("dedup", run, manifest_path, workspace, workers, as_json)
+    if audit:
+        with display.progress() as progress:
+            context = chosen(_context(manifest_path, workspace, workers, progress))
+            found = dedup_stage.run_audit(context, audit, budget)
+        typer.echo(json.dumps(found.as_json(), indent=2) if as_json else "\n".join(found.in_words()))
+        return
+    _run_stage(
+        "dedup",
+        lambda context: {"dedup": dedup_stage.run(chosen(context), budget)},
+        manifest_path,
+        workspace,
+        workers,
+        as_json,
+    )
 
 
 @app.command()

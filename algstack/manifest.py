@@ -287,6 +287,9 @@ class RemovalConfig(toml.Config):
     files: tuple[str, ...] = ()  # opt-out files, see algstack/removal.py
 
 
+LicensePolicy = Literal["any", "known", "permissive"]
+
+
 class ReleaseConfig(toml.Config):
     """How what was kept is laid out."""
 
@@ -297,6 +300,8 @@ class ReleaseConfig(toml.Config):
     }
     tokenizer: str = "cl100k_base"  # cl100k_base, o200k_base, or the path of a tokenizer.json
     shard_bytes: int = Field(default=256 * 2**20, gt=0)  # text in a shard
+    licenses: LicensePolicy = "any"  # any, known, or permissive
+    card: str | None = None  # a template of your own for the data card
 
     @model_validator(mode="after")
     def _splits_add_up(self) -> Self:

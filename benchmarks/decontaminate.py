@@ -185,9 +185,8 @@ def _false(documents: list[tuple[str, str]], loaded: index.Index) -> set[str]:
     found = _found(documents, loaded)
     seconds = time.perf_counter() - start
     size = sum(len(text.encode()) for _, text in documents) / 1e6
-    print(
-        f"false: {len(found)} of {len(documents):,} files ({len(found) / len(documents):.4%}); {size / seconds:.1f} MB/s"
-    )
+    share = len(found) / len(documents)
+    print(f"false: {len(found)} of {len(documents):,} files ({share:.4%}); {size / seconds:.1f} MB/s")
     for name, findings in sorted(found.items())[:20]:
         print(f"    {name}: {findings[0].how}: {findings[0].evidence}")
     return set(found)
@@ -317,8 +316,8 @@ def _planted(
 ) -> tuple[bool, bool]:
     """Plant one theorem between two declarations; return whether it is found, and whether the cut is exact."""
     declarations = PARSERS[lang](text)
-    before = chance.choice([one for one in declarations if text[: one.start].endswith("\n")] or declarations[:1])
-    dirty = f"{text[: before.start]}{planted}\n\n{text[before.start :]}"
+    place = text.rfind("\n", 0, chance.choice(declarations).start) + 1
+    dirty = f"{text[:place]}{planted}\n\n{text[place:]}"
     found = _found([(path, dirty)], loaded).get(path, [])
     if not found:
         return False, False

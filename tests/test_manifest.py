@@ -23,7 +23,7 @@ def test_every_key_that_is_commented_out_in_the_template_is_a_key_with_that_defa
     text = (data.folder("manifests") / "template.toml").read_text()
     settings = text[text.index("[crawl]") :]
     lines = [line.removeprefix("# ").split("   #")[0] for line in settings.splitlines()]
-    shown = [line for line in lines if not line.startswith(("languages", "folder"))]
+    shown = [line for line in lines if not line.startswith(("languages", "folder", "within"))]
     head = 'name = "a"\n[[sources]]\nname = "a"\nkind = "folder"\npath = "."\n'
     path = tmp_path / "m.toml"
     path.write_text(head + "\n".join(shown))

@@ -19,6 +19,9 @@ RECALL = 0.99
 VALUES = 136
 """The longest signature, where that is enough for the recall."""
 
+FEWEST = 2
+"""datasketch's index takes no fewer bands."""
+
 FALSE_CANDIDATES = 1500
 """What false candidates cost, in signature values: a factor for the area under the curve below the threshold.
 
@@ -79,10 +82,10 @@ def check_threshold(threshold: float) -> None:
 def _bands_needed(threshold: float, rows: int, recall: float) -> int:
     shared = threshold**rows
     if shared >= 1:
-        return 1
+        return FEWEST
     if shared < 1e-12:
         return 1 << 40  # more than anyone has
-    return max(1, math.ceil(math.log1p(-recall) / math.log1p(-shared)))
+    return max(FEWEST, math.ceil(math.log1p(-recall) / math.log1p(-shared)))
 
 
 def explain(bands: Bands, threshold: float) -> Iterator[str]:

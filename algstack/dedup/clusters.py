@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
-from algstack.dataset import written_atomically
 from algstack.dedup.fast import Deduplication
+
+CLUSTERS = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("id", "keeper", "component")])
 
 
 def clusters(run: Deduplication) -> pl.DataFrame:
@@ -28,9 +28,3 @@ def clusters(run: Deduplication) -> pl.DataFrame:
     frame = pl.DataFrame({"id": names, "keeper": names.gather(np.searchsorted(documents, of))})
     component = run.components[run.state.labels[documents]]
     return frame.with_columns(component=pl.col("id").min().over(pl.Series(component))).sort("id")
-
-
-def write(run: Deduplication, path: Path) -> None:
-    """Write the clusters as Parquet."""
-    with written_atomically(path) as temporary:
-        clusters(run).write_parquet(temporary, compression="zstd")

@@ -12,7 +12,17 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
-from algstack.dataset import Counts, Part, StageFolder, StageRecord, TaskRecord, dump_json, part_writer, run_tasks
+from algstack.dataset import (
+    Counts,
+    Part,
+    StageFolder,
+    StageRecord,
+    TaskRecord,
+    dump_json,
+    part_writer,
+    run_tasks,
+    write_text,
+)
 from algstack.dedup import audit, bands, clusters
 from algstack.dedup.fast import Deduplication
 from algstack.dedup.index import Index, index_of
@@ -31,12 +41,8 @@ CODE = "2"
 LEAST_MEMORY = 64 << 20
 
 
-@dataclass(frozen=True)
-class Options:
-    """What a run may use and what it is to tell besides; no decision depends on it."""
-
-    memory: int = MEMORY
-    audit: int = 0  # documents to sample
+CLUSTERS_TASK = "clusters"
+"""The task beside those of the parts: it writes who is alike to whom."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ def settings(config: DedupConfig, workers: int, memory: int) -> Settings:
     return Settings(config.threshold, config.recall, config.order, config.within, True, memory, workers)
 
 
-def run(context: Context, options: Options = Options()) -> StageRecord:
+def run(context: Context, memory: int = MEMORY) -> StageRecord:
     """Decide which of the documents that the filters kept are duplicates of another.
 
     Raises:
@@ -83,27 +89,41 @@ def run(context: Context, options: Options = Options()) -> StageRecord:
     """
     config = context.manifest.config.dedup
     parts = kept_documents(context.workspace, after="filter")
-    wished = settings(config, context.workers, options.memory)
+    wished = settings(config, context.workers, memory)
     against = [index_of(_release(context, name), wished.bands) for name in config.against]
     folder = StageFolder(context.workspace.stage(STAGE), STAGE, CODE, select(config) | _identity(against))
     # Any document can be another's duplicate, so every part depends on all of them.
     inputs = [[part.key, list(part.inputs)] for part in parts]
-    wanted = {part.key: folder.task_fingerprint([part.key, inputs]) for part in parts}
+    wanted = {key: folder.task_fingerprint([key, inputs]) for key in (CLUSTERS_TASK, *(part.key for part in parts))}
 
     def run_missing(keys: list[str]) -> Iterator[TaskRecord]:
         context.progress.total(STAGE, len(keys))
         with spilling(folder.path) as spill:
             done = Deduplication([KeptPart(part) for part in parts], wished, spill, against)
             done.run()
-            clusters.write(done, folder.path / "clusters" / "clusters.parquet")
-            _audit(done, options.audit, folder.path, context)
+        if CLUSTERS_TASK in keys:
+            yield _write_clusters(folder, wanted[CLUSTERS_TASK], done)
         for number, part in enumerate(parts):
             if part.key in keys:
                 record = _write(folder, part, wanted[part.key], done.drops_of(number))
                 context.progress.advance(record.counts)
                 yield record
 
-    return run_tasks(folder, wanted, run_missing if parts else lambda keys: [])
+    return run_tasks(folder, wanted, run_missing)
+
+
+def run_audit(context: Context, sample: int, memory: int = MEMORY) -> audit.Audit:
+    """Deduplicate once more, decide nothing, and compare a sample of documents with all others exactly.
+
+    What was found is written to `audit.json` in the stage's folder.
+    """
+    parts = [KeptPart(part) for part in kept_documents(context.workspace, after="filter")]
+    with spilling(context.workspace.stage(STAGE)) as spill:
+        done = Deduplication(parts, settings(context.manifest.config.dedup, context.workers, memory), spill)
+        done.run()
+        found = audit.audit(done, sample)
+    write_text(context.workspace.stage(STAGE) / "audit.json", dump_json(found.as_json()))
+    return found
 
 
 def _identity(against: Sequence[Index]) -> dict[str, object]:
@@ -130,12 +150,11 @@ def spilling(folder: Path) -> Iterator[Path]:
         shutil.rmtree(spill, ignore_errors=True)
 
 
-def _audit(done: Deduplication, sample: int, folder: Path, context: Context) -> None:
-    if sample:
-        found = audit.audit(done, sample)
-        (folder / "clusters" / "audit.json").write_text(dump_json(found.as_json()), encoding="utf-8")
-        for line in found.in_words():
-            context.progress.note(f"{STAGE}: {line}")
+def _write_clusters(folder: StageFolder, wanted: str, done: Deduplication) -> TaskRecord:
+    written: list[Part] = []
+    with part_writer(folder.path, "clusters.parquet", clusters.CLUSTERS, written) as writer:
+        writer.write(clusters.clusters(done).to_arrow())
+    return TaskRecord(task=CLUSTERS_TASK, fingerprint=wanted, counts=Counts(), parts=tuple(written))
 
 
 def _write(folder: StageFolder, part: KeptDocuments, wanted: str, drops: pl.DataFrame) -> TaskRecord:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from algstack import removal
 from algstack.documents import DECISIONS, DOCUMENTS
 from algstack.errors import DatasetError
-from algstack.release.leaks import Leak, decisions
+from algstack.release.leaks import Refusal, decisions
 from algstack.workspace import DECIDING_STAGES, OPTIONAL_STAGES, KeptDocuments, Workspace, as_frame, decisions_name
 
 NO_FILTER = "no-filter"
@@ -112,15 +112,15 @@ def _decided(
     )
 
 
-def dropped_rows(part: Decided, leaks: Sequence[Leak] = ()) -> pl.DataFrame:
-    """Return the rows of DROPPED of one task of the crawl, sorted by id; `leaks` are what the release itself drops."""
+def dropped_rows(part: Decided, refusals: Sequence[Refusal] = ()) -> pl.DataFrame:
+    """Return the rows of DROPPED of one task of the crawl, sorted by id; `refusals` are of the release itself."""
     known = _documents(part)
     drops = [_drops(paths) for _, paths in part.decisions]
     if unsaid := [frame["id"][0] for frame in (drop.filter(_UNSAID) for drop in drops) if frame.height]:
         raise DatasetError(f"{unsaid[0]}: dropped without a rule and a reason. This is a defect; please report it.")
     filtered = next((paths for stage, paths in part.decisions if stage == "filter"), ())
-    leaked = decisions(leaks, _latest_languages(known, filtered)).select(_FROM_DECISIONS)
-    rows = pl.concat([*drops, _undecided(known, filtered), leaked])
+    refused = decisions(refusals, _latest_languages(known, filtered)).select(_FROM_DECISIONS)
+    rows = pl.concat([*drops, _undecided(known, filtered), refused])
     return (
         rows.join(known.select("id", "repo", "path", "size"), on="id", how="left")
         .with_columns(source=pl.lit(part.source))

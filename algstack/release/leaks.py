@@ -14,6 +14,8 @@ import polars as pl
 
 from algstack import dataset
 from algstack.documents import DECISIONS
+from algstack.manifest import LicensePolicy
+from algstack.release.policy import within
 from algstack.release.splits import Shares, assign
 from algstack.workspace import KeptDocuments, Workspace, as_frame
 
@@ -26,6 +28,9 @@ NAME = "clusters.parquet"
 Leak = tuple[str, str]
 """(id, id of the document like it that stays)."""
 
+Refusal = tuple[str, str, str, str | None]
+"""(id, rule, reason, keeper) of a document that the release itself drops."""
+
 
 def clusters_of(workspace: Workspace) -> Path | None:
     """Return the table of clusters (`id`, `component`) that the deduplication left, if there is one."""
@@ -33,22 +38,25 @@ def clusters_of(workspace: Workspace) -> Path | None:
     return path if path.is_file() else None
 
 
-def find(clusters: Path | None, kept: Sequence[KeptDocuments], shares: Shares) -> dict[str, tuple[Leak, ...]]:
+def find(
+    clusters: Path | None, kept: Sequence[KeptDocuments], shares: Shares, policy: LicensePolicy
+) -> dict[str, tuple[Leak, ...]]:
     """Return the leaking documents of each document part, by its key.
 
     Args:
         clusters: the deduplication's table.
         kept: what every stage kept.
         shares: of the splits.
+        policy: what it does not take leaks nothing.
     """
     if clusters is None or not kept:
         return {}
     table = pl.read_parquet(clusters, columns=["id", "component"], glob=False)
-    members = [
-        frame.join(table, on="id").with_columns(key=pl.lit(part.key), split=assign(frame.join(table, on="id"), shares))
-        for part in kept
-        for frame in part.frames(("id", "repo"))
-    ]
+    members = []
+    for part in kept:
+        for frame in part.frames(("id", "repo", "license")):
+            rows = frame.filter(within(frame, policy)).join(table, on="id")
+            members.append(rows.with_columns(key=pl.lit(part.key), split=assign(rows, shares)))
     leaks: dict[str, list[Leak]] = {}
     for key, name, stays in leaking(pl.concat(members), shares).select("key", "id", "stays").iter_rows():
         leaks.setdefault(key, []).append((name, stays))
@@ -70,23 +78,16 @@ def leaking(members: pl.DataFrame, shares: Shares) -> pl.DataFrame:
     return ranked.with_columns(stays=stays).filter(pl.col("rank") > wins)
 
 
-def decisions(leaks: Sequence[Leak], langs: pl.DataFrame) -> pl.DataFrame:
-    """Return leaks as decisions of the release; `langs` says the language of each `id`."""
-    empty = as_frame(DECISIONS.empty_table())
-    rows = pl.DataFrame(
-        {"id": [name for name, _ in leaks], "keeper": [stays for _, stays in leaks]},
-        schema_overrides={
-            "id": pl.String,
-            "keeper": pl.String,
-        },
-    )
+def decisions(refusals: Sequence[Refusal], langs: pl.DataFrame) -> pl.DataFrame:
+    """Return refusals as decisions of the release; `langs` says the language of each `id`."""
+    names = ["id", "rule", "reason", "keeper"]
+    rows = pl.DataFrame(refusals, schema=dict.fromkeys(names, pl.String), orient="row")
     said = rows.join(langs.select("id", "lang"), on="id", how="left").with_columns(
         stage=pl.lit("release"),
         keep=pl.lit(False),
-        rule=pl.lit(RULE),
-        reason=pl.lit(REASON),
     )
-    return pl.concat([empty, said.select(pl.all())], how="diagonal_relaxed").select(empty.columns)
+    empty = as_frame(DECISIONS.empty_table())
+    return pl.concat([empty, said], how="diagonal_relaxed").select(empty.columns)
 
 
 def write(release: Path, shards: Sequence[Path], clusters: Path | None) -> None:

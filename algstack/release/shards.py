@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,6 @@ from algstack.dataset import Counts, Part, TaskRecord, sha256_file, written_atom
 from algstack.errors import DatasetError
 from algstack.release import pages
 from algstack.release.dropped import PLACE
-from algstack.release.leaks import RULE
 from algstack.release.plan import Shard
 from algstack.release.runs import schema_of
 
@@ -66,7 +66,8 @@ def write_shard(task: ShardTask) -> TaskRecord:
     shard = task.shard
     path = task.release / shard.name
     schema = schema_of(shard.place)
-    size = leaks = 0
+    size = 0
+    refused: Counter[str] = Counter()
     with written_atomically(path) as temporary:
         with pq.ParquetWriter(temporary, schema, **options(schema, max(shard.rows))) as writer:
             for group, rows in zip(merge(shard, task.runs), shard.rows, strict=True):
@@ -74,7 +75,8 @@ def write_shard(task: ShardTask) -> TaskRecord:
                     raise _miscounted(shard, f"row group of {group.num_rows} rows instead of {rows}")
                 size += pc.sum(group.column("size")).as_py() or 0
                 if shard.place == PLACE:
-                    leaks += pc.sum(pc.equal(group.column("rule"), RULE)).as_py() or 0
+                    own = group.filter(pc.equal(group.column("stage"), "release"))
+                    refused.update(own.column("rule").to_pylist())
                 writer.write_table(pages.paged(group), row_group_size=rows)
         written = pq.read_metadata(temporary).num_rows
         if written != sum(shard.rows) or not written:
@@ -83,7 +85,7 @@ def write_shard(task: ShardTask) -> TaskRecord:
     counts = Counts(documents=written, kept=written, bytes=size, bytes_kept=size)
     if shard.place == PLACE:
         # What other stages dropped was counted by them.
-        counts = Counts(documents=leaks, dropped={RULE: leaks} if leaks else {})
+        counts = Counts(documents=refused.total(), dropped=dict(sorted(refused.items())))
     return TaskRecord(task=shard.task, fingerprint=task.fingerprint, counts=counts, parts=(part,))
 
 

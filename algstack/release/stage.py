@@ -12,7 +12,7 @@ from typing import Any
 
 from algstack import dataset, engine
 from algstack.dataset import STAGE_FILE, StageFolder, StageRecord, TaskRecord
-from algstack.errors import AlgstackError, DatasetError
+from algstack.errors import AlgstackError, DatasetError, ManifestError
 from algstack.release import card, croissant, figures, leaks, licences, report, tokens
 from algstack.release.dropped import Decided, decided
 from algstack.release.facts import facts_of
@@ -50,7 +50,8 @@ def run(context: Context, version: str | None = None) -> StageRecord:
     if existing := _existing(final, config):
         shutil.rmtree(building, ignore_errors=True)
         return existing
-    leaking = leaks.find(leaks.clusters_of(context.workspace), kept, _shares(context))
+    licenses = context.manifest.config.release.licenses
+    leaking = leaks.find(leaks.clusters_of(context.workspace), kept, _shares(context), licenses)
     runs = _write_runs(context, building / "runs", parts, leaking)
     if not runs.counts.kept:
         raise AlgstackError(
@@ -88,12 +89,14 @@ def _config(context: Context, version: str, parts: Iterable[Decided]) -> dict[st
     config = context.manifest.config
     clusters = leaks.clusters_of(context.workspace)
     clustered = dataset.sha256_file(clusters) if clusters else None
+    template = _template(context)
     return {
         "version": version,
         "date": release_date(),
         "manifest": config.model_dump(mode="json", exclude={"version", "removal"}),
         "splits": [list(share) for share in _shares(context)],
         "tokenizer": tokens.identity(config.release.tokenizer, context.manifest.folder),
+        "card": dataset.fingerprint(template) if template else None,
         "inputs": dataset.fingerprint([clustered, *([part.key, list(part.inputs)] for part in parts)]),
         "stages": [stage for stage in DECIDING_STAGES if context.workspace.stage_records(stage)],
     }
@@ -133,7 +136,10 @@ def _write_runs(
     identity = tokens.identity(config.tokenizer, context.manifest.folder)
     shares = _shares(context)
     stage = StageFolder(
-        folder, "release-runs", CODE, {"splits": [list(share) for share in shares], "tokenizer": identity}
+        folder,
+        "release-runs",
+        CODE,
+        {"splits": [list(share) for share in shares], "tokenizer": identity, "licenses": config.licenses},
     )
     tasks = {
         part.key: RunTask(
@@ -142,6 +148,7 @@ def _write_runs(
             fingerprint=stage.task_fingerprint([list(part.inputs), leaking.get(part.key, ())]),
             folder=folder,
             shares=shares,
+            licenses=config.licenses,
             tokenizer=config.tokenizer,
             tokenizer_folder=context.manifest.folder,
         )
@@ -186,7 +193,7 @@ def _describe(context: Context, folder: StageFolder, record: StageRecord) -> Non
     facts = facts_of(record)
     figures.write(release, facts, statistics)
     report.write(release, context.workspace, release / "report.html")
-    dataset.write_text(release / "README.md", card.render(facts, statistics))
+    dataset.write_text(release / "README.md", card.render(facts, statistics, _template(context)))
     dataset.write_text(release / "LICENSE.md", card.license_text(statistics))
     described = croissant.describe(facts, statistics, record.parts)
     dataset.write_text(release / croissant.NAME, dataset.dump_json(described))
@@ -194,6 +201,17 @@ def _describe(context: Context, folder: StageFolder, record: StageRecord) -> Non
     leaks.write(release, shard_paths(release), leaks.clusters_of(context.workspace))
     dataset.write_text(release / "manifest.toml", context.manifest.text)
     write_checksums(release)
+
+
+def _template(context: Context) -> str | None:
+    """The card's template that the manifest names, if it names one."""
+    named = context.manifest.config.release.card
+    if named is None:
+        return None
+    try:
+        return context.manifest.resolve(named).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise ManifestError(f"release.card: `{named}` cannot be read. Name a Markdown file in UTF-8.") from None
 
 
 def _remove_strays(release: Path, wanted: set[str]) -> None:

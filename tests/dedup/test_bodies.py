@@ -5,23 +5,37 @@ from algstack.dedup.bodies import HEADER_LIMIT, body_shingles, header_end
 CODE = "def f(x):\n    return x\n"
 
 
-@pytest.mark.parametrize(
-    ("header", "rest"),
-    [
-        pytest.param("", CODE, id="none"),
-        pytest.param("# Copyright 2020 A\n# Licensed under MIT.\n", CODE, id="line-comments"),
-        pytest.param("#!/usr/bin/env python\n\n# SPDX-License-Identifier: MIT\n", "\n" + CODE, id="after-a-shebang"),
-        pytest.param("/*\n * LICENSE: Apache\n */", "\nint x;", id="c-block"),
-        pytest.param("(* Copyright INRIA *)", "\nTheorem x : True.", id="coq-block"),
-        pytest.param("/-\nReleased under Apache 2.0 license\n-/", "\nimport Mathlib", id="lean-block"),
-        pytest.param("{- License: BSD -}\n-- Copyright Y\n", "module X where", id="two-kinds"),
-        pytest.param("% Copyright\n", "\n% what it does\n\\begin{document}", id="a-later-comment-stays"),
-        pytest.param("", "# what it does\n" + CODE, id="no-licence-word"),
-        pytest.param("", "x = 1  # Copyright\n", id="code-first"),
-        pytest.param("", "/* Copyright, never closed\nint x;", id="open-block"),
-        pytest.param("", "", id="empty"),
-    ],
-)
+HEADERS = [
+    ("", CODE),
+    ("# Copyright 2020 A\n# Licensed under MIT.\n", CODE),
+    ("#!/usr/bin/env python\n\n# SPDX-License-Identifier: MIT\n", "\n" + CODE),
+    ("/*\n * LICENSE: Apache\n */", "\nint x;"),
+    ("(* Copyright INRIA *)", "\nTheorem x : True."),
+    ("/-\nReleased under Apache 2.0 license\n-/", "\nimport Mathlib"),
+    ("{- License: BSD -}\n-- Copyright Y\n", "module X where"),
+    ("% Copyright\n", "\n% what it does\n\\begin{document}"),
+    ("", "# what it does\n" + CODE),
+    ("", "x = 1  # Copyright\n"),
+    ("", "/* Copyright, never closed\nint x;"),
+    ("", ""),
+]
+IDS = [
+    "none",
+    "line-comments",
+    "after-a-shebang",
+    "c-block",
+    "coq-block",
+    "lean-block",
+    "two-kinds",
+    "a-later-comment-stays",
+    "no-licence-word",
+    "code-first",
+    "open-block",
+    "empty",
+]
+
+
+@pytest.mark.parametrize(("header", "rest"), HEADERS, ids=IDS)
 def test_header_end(header: str, rest: str) -> None:
     assert header_end((header + rest).encode()) == len(header)
 

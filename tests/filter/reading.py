@@ -100,9 +100,29 @@ def natural_language(text: str) -> str:
     return str(_identifier().classify(text)[0])
 
 
+def little_mathematics(text: str) -> bool:
+    formula = re.compile(
+        r"\$\$?[^$\n]{0,300}?[\\^_=+<>{}|][^$\n]{0,300}?\$|\$[A-Za-z]['()A-Za-z0-9]{0,7}\$|\\begin\{|\\\[|\\\("
+    )
+    few = len(formula.findall(text)) * 1000 / max(len(text), 1) < 0.5
+    tags = re.search(r"^Tags: (.*)$", text, re.MULTILINE)
+    return (
+        few
+        and not re.search(MATHEMATICAL_TAG, tags[1] if tags else "")
+        and not re.search(r"^```+(?:agda|coq|gap|isabelle|lean|maple|mathematica|matlab|sage|tex)", text, re.MULTILINE)
+    )
+
+
+MATHEMATICAL_TAG = (
+    "agda|algebra|analysis|calculus|combinatori|coq|equation|function|geometr|group|induction|inequalit|integra|"
+    "isabelle|lean|linear|logic|math|matri|number|numeric|optimi|polynomial|probabilit|proof|regression|rocq|"
+    "sequence|series|set-theory|simulation|statistic|symbolic|tensor|theorem|theory|topolog|vector"
+)
+
 PREDICATES = {
-    "long-lines": long_lines,
     "large-without-tests": large_without_tests,
+    "little-mathematics": little_mathematics,
+    "long-lines": long_lines,
     "not-english": lambda text: natural_language(text) != "en",
 }
 

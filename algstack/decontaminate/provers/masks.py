@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 STRING = '"'
@@ -68,11 +70,15 @@ def _block_end(text: str, at: int, delimiters: re.Pattern[str]) -> int:
 def without_comments(text: str, masked: Masked, start: int, end: int) -> str:
     """Return `text[start:end]` with its comments made blank and its strings as they are."""
     pieces, at = [], start
-    for first, last in masked.comments:
-        if first < end and last > start:
-            pieces += [text[at : max(first, at)], " "]
-            at = min(last, end)
+    for first, last in overlapping(masked.comments, start, end):
+        pieces += [text[at : max(first, at)], " "]
+        at = min(last, end)
     return "".join([*pieces, text[at:end]])
+
+
+def overlapping(spans: Sequence[tuple[int, int]], start: int, end: int) -> Sequence[tuple[int, int]]:
+    """Return the spans that share a character with `start:end`; the spans are sorted and apart."""
+    return spans[bisect_right(spans, start, key=itemgetter(1)) : bisect_left(spans, end, key=itemgetter(0))]
 
 
 def line_start(text: str, at: int) -> int:

@@ -245,6 +245,18 @@ def test_a_bomb_leaves_nothing(tmp_path: Path, packed: bytes, limits: CrawlConfi
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
+def test_a_large_file_at_the_beginning_is_no_bomb(tmp_path: Path) -> None:
+    """Its header states more than the first packed bytes can be worth; only what is unpacked counts."""
+    info = tarfile.TarInfo("top/zeros.lean")
+    info.size = 100 * 2**20
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=9, mtime=0) as file:
+        for piece in (info.tobuf(), *[bytes(2**20)] * 100, bytes(10_240)):
+            file.write(piece)
+    _, drops = read(tmp_path, packed.getvalue(), CrawlConfig(max_archive_ratio=1050))
+    assert rules(drops) == {"zeros.lean": "too-large"}
+
+
 def test_a_file_that_is_too_large_is_a_drop(tmp_path: Path) -> None:
     documents, drops = read(
         tmp_path, archive({"a.lean": b"x" * 101, "b.lean": b"x" * 100}), CrawlConfig(max_file_bytes=100)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from algstack.crawl.stackexchange.dump import Broken
-from algstack.crawl.stackexchange.rows import BadRow, attributes, rows, unescape
+from algstack.crawl.stackexchange.rows import BadRow, attributes, rows, unescape, unescape_all
 from algstack.errors import SourceError
 from tests.crawl.stackexchange import dumps
 
@@ -103,3 +103,4 @@ REFERENCES = {
 @pytest.mark.parametrize(("value", "wanted"), REFERENCES.values(), ids=REFERENCES)
 def test_references_are_resolved_once(value: str, wanted: str) -> None:
     assert unescape(value) == wanted
+    assert unescape_all(["a", value, "&lt;&#xA;"]) == ["a", wanted, "<\n"]

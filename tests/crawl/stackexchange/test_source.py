@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 
+from algstack import manifest
 from algstack.crawl import stage
 from algstack.crawl.stackexchange import spill
+from algstack.crawl.stackexchange.dump import COMMENTS, USERS
 from algstack.crawl.stackexchange.source import read_dump
 from algstack.crawl.stackexchange.threads import Policy
 from algstack.documents import DOCUMENTS
 from algstack.errors import SourceError
+from algstack.manifest import StackExchangeSource
 from tests.conftest import FewLanguages, checksums, context_of
 from tests.crawl.stackexchange import dumps
 from tests.crawl.stackexchange.dumps import answer, question, row
@@ -68,6 +71,7 @@ ODD_ROWS = {
     "no type": ([row(Id=2, Body="x")], {"p/2": "other-post"}),
     "unknown type": ([row(Id=2, PostTypeId=17)], {"p/2": "other-post"}),
     "tag wikis": ([row(Id=2, PostTypeId=4), row(Id=3, PostTypeId=5)], {"p/2": "tag-wiki", "p/3": "tag-wiki"}),
+    "date that is none": ([answer(2, 1, CreationDate="2020-13-41T99:99:99")], {"a/2": "bad-row"}),
     "no date": ([row(Id=2, PostTypeId=1, Body="x")], {"q/2": "bad-row"}),
     "score that is none": ([answer(2, 1, Score="x")], {"a/2": "bad-row"}),
     "question twice": ([question(1), question(1)], {"q/1#2": "repeated-id", "q/1#3": "repeated-id"}),
@@ -168,6 +172,63 @@ def test_policies_of_a_source(tmp_path: Path) -> None:
     assert drops == {"q/1": "tags", "a/2": "question-dropped", "a/4": "low-score"}
 
 
+EXTRAS = frozenset({COMMENTS, USERS})
+
+
+def extra_tables(folder: Path) -> Path:
+    """A dump with all tables that can be of use."""
+    when = {"CreationDate": "2015-01-01T00:00:00.1", "ContentLicense": "CC BY-SA 4.0"}
+    comments = [
+        row(Id=3, PostId=2, Text="second\nline", UserId=8, **when),
+        row(Id=1, PostId=2, Text="what if $a<b$?", UserId=7, **when),
+        row(Id=2, PostId=1, Text="why?", UserDisplayName="user5", **when),
+        row(Id=4, PostId=99, Text="gone", **when),
+        row(Id=5, PostId="x", Text="bad", **when),
+    ]
+    links = [
+        row(Id=1, PostId=1, RelatedPostId=30, LinkTypeId=3),
+        row(Id=2, PostId=1, RelatedPostId=31, LinkTypeId=1),
+        row(Id=3, PostId=77, RelatedPostId=1, LinkTypeId=3),
+    ]
+    wiki = row(Id=9, PostTypeId=5, Body="<p>about it</p>", CreationDate="2015-01-01T00:00:00", OwnerUserId=8)
+    members = {
+        "Comments.xml": dumps.table(comments, "comments"),
+        "PostLinks.xml": dumps.table(links, "postlinks"),
+        "Posts.xml": dumps.table([question(1, ClosedDate="2016-01-01T00:00:00"), answer(2, 1), wiki]),
+        "Tags.xml": dumps.table([row(Id=1, TagName="sums", Count=4, WikiPostId=9)], "tags"),
+        "Users.xml": dumps.table([row(Id=7, DisplayName="Ada & Co"), row(Id=8, DisplayName="Évariste")], "users"),
+    }
+    return dumps.pack(folder / "a.7z", members)
+
+
+@pytest.mark.parametrize("partition_bytes", [10**6, 300], ids=["one partition", "several"])
+def test_comments_names_and_links(tmp_path: Path, partition_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spill, "PARTITION_BYTES", partition_bytes)
+
+    documents, drops = read(extra_tables(tmp_path), extras=EXTRAS)
+
+    document = documents["q/1"]
+    assert set(drops) == {"p/9"}
+    assert "\n\n### Comments\n\n- why?\n\n## Answer\n" in document["text"]
+    assert document["text"].endswith("\n\n### Comments\n\n- what if $a<b$?\n- second line\n")
+    assert json.loads(document["meta"])["duplicates"] == [30]
+    assert document["license"] == "CC-BY-SA-4.0"
+    assert [line.split(", ")[0] for line in document["attribution"].splitlines()] == [
+        f"Question by Ada & Co (https://{SITE}/users/7)",
+        "Comment by user5",
+        f"Answer by Évariste (https://{SITE}/users/8)",
+        f"Comment by Ada & Co (https://{SITE}/users/7)",
+        f"Comment by Évariste (https://{SITE}/users/8)",
+    ]
+
+
+def test_duplicates_and_tag_wikis_by_choice(tmp_path: Path) -> None:
+    documents, drops = read(extra_tables(tmp_path), policy=Policy(duplicates=False, tag_wikis=True))
+
+    assert documents["p/9"]["text"] == "# sums (tag)\n\nabout it\n"
+    assert {name: drop["rule"] for name, drop in drops.items()} == {"q/1": "duplicate", "a/2": "question-dropped"}
+
+
 MANIFEST = '[[sources]]\nname = "qa"\nkind = "stackexchange"\npath = "dumps/*"\n'
 
 
@@ -212,3 +273,17 @@ def test_a_killed_crawl_goes_on_with_the_same_result(
     stage.run(context_of(MANIFEST, again), few_languages)
 
     assert checksums(again / "work") == checksums(sites / "work")
+
+
+@pytest.mark.parametrize("key", ["comments", "names"])
+def test_a_table_that_is_wanted_and_missing_is_an_error(sites: Path, few_languages: FewLanguages, key: str) -> None:
+    with pytest.raises(SourceError, match=f"`{key} = true` needs"):
+        stage.run(context_of(f"{MANIFEST}{key} = true\n", sites), few_languages)
+
+
+def test_the_manifest_of_mathematical_sites_loads() -> None:
+    sources = manifest.load(Path("stackexchange")).config.sources
+
+    hosts = {str(source.path).removeprefix("dumps/") for source in sources if isinstance(source, StackExchangeSource)}
+    assert {"math.stackexchange.com.7z", "mathoverflow.net.7z", "stackoverflow.com-Posts.7z"} < hosts
+    assert len(hosts) == len(sources)
