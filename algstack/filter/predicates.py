@@ -34,6 +34,18 @@ def _is_large_julia(column: str) -> pl.Expr:
     return (pl.col("bytes") >= JULIA_LARGE) & (few_tests | (digits > 0.5))
 
 
+LONG_LINE = 1_000
+LONG_LINES_FROM = 5_000
+
+
+def _line_length(column: str) -> pl.Expr:
+    return pl.col("bytes") / (pl.col(column).str.count_matches("\n", literal=True) + 1)
+
+
+def _has_long_lines(column: str) -> pl.Expr:
+    return (pl.col("bytes") >= LONG_LINES_FROM) & (_line_length(column) > LONG_LINE)
+
+
 def _language(column: str) -> pl.Expr:
     return pl.col(column).map_batches(natural.identify, return_dtype=pl.String)
 
@@ -78,6 +90,11 @@ PREDICATES = {
             pl.col(column).str.len_chars(),
             pl.col(column).str.extract(_TAGS).fill_null("none"),
         ),
+    ),
+    "long-lines": Predicate(
+        f"At least {LONG_LINES_FROM:,} bytes, in lines of more than {LONG_LINE:,} bytes on average.",
+        _has_long_lines,
+        lambda column: pl.format("{} bytes a line", _line_length(column).round(0).cast(pl.Int64)),
     ),
     "not-english": Predicate(
         "langid.py identifies another natural language than English.",

@@ -89,13 +89,14 @@ def _config(context: Context, version: str, parts: Iterable[Decided]) -> dict[st
     config = context.manifest.config
     clusters = leaks.clusters_of(context.workspace)
     clustered = dataset.sha256_file(clusters) if clusters else None
+    template = _template(context)
     return {
         "version": version,
         "date": release_date(),
         "manifest": config.model_dump(mode="json", exclude={"version", "removal"}),
         "splits": [list(share) for share in _shares(context)],
         "tokenizer": tokens.identity(config.release.tokenizer, context.manifest.folder),
-        "card": dataset.fingerprint(_template(context)),
+        "card": dataset.fingerprint(template) if template else None,
         "inputs": dataset.fingerprint([clustered, *([part.key, list(part.inputs)] for part in parts)]),
         "stages": [stage for stage in DECIDING_STAGES if context.workspace.stage_records(stage)],
     }

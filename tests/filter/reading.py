@@ -42,7 +42,10 @@ def drops(rule: Rule, document: Document, syntax: Syntax) -> bool:
     if subject is None:
         return False
     if rule.condition.split("_")[1] in ("any", "match", "start"):
-        subject = {"code": code(subject, syntax), "head": subject[:2000]}.get(rule.where, subject)
+        if rule.where == "code":
+            subject = code(subject, syntax)
+        elif rule.where == "head":
+            subject = subject[:2000]
     match rule.condition.split("_")[1]:
         case "any" | "start":
             fold = ascii_lower if rule.ignore_case else str
@@ -81,6 +84,11 @@ def large_without_tests(text: str) -> bool:
     return text.count("@test") / (text.count("\n") + 1) < 0.1 or digits / max(len(squeezed), 1) > 0.5
 
 
+def long_lines(text: str) -> bool:
+    size = len(text.encode())
+    return size >= 5_000 and size / (text.count("\n") + 1) > 1_000
+
+
 @lru_cache(maxsize=1)
 def _identifier() -> Any:
     from langid.langid import LanguageIdentifier, model
@@ -114,6 +122,7 @@ MATHEMATICAL_TAG = (
 PREDICATES = {
     "large-without-tests": large_without_tests,
     "little-mathematics": little_mathematics,
+    "long-lines": long_lines,
     "not-english": lambda text: natural_language(text) != "en",
 }
 
