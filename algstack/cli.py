@@ -306,7 +306,11 @@ def release(
             release_export.export(folder, folder.with_name(f"{folder.name}-{format_}"), context.workers)
         return {"release": made}
 
-    _run_stage("release", run, manifest_path, workspace, workers, as_json)
+    with display.progress() as progress:
+        context = _context(manifest_path, workspace, workers, progress)
+        folder = context.workspace.release(version or context.manifest.config.version)
+        summary = pipeline.timed("release", context, run, folder)
+    _show([summary], as_json)
 
 
 @app.command()

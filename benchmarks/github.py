@@ -228,8 +228,20 @@ def memory(count: int, folders: tuple[Path, ...]) -> None:
     print(f"8 archives of {len(packed) / 1e6:.0f} MB with {len(files)} files of 1 MB")
     with StandIn(repositories, checked=False) as stand_in, tempfile.TemporaryDirectory() as temporary:
         process = crawl(Path(temporary), stand_in.api_url, 8, 1.0)
-        _, status, usage = os.wait4(process.pid, 0)
-        print(f"ended with {os.waitstatus_to_exitcode(status)}; at most {usage.ru_maxrss / 1024:.0f} MiB")
+        most = 0
+        while process.poll() is None:
+            most = max(most, _most_memory(process.pid))
+            time.sleep(0.2)
+        print(f"ended with {process.returncode}; at most {most} MiB")
+
+
+def _most_memory(process: int) -> int:
+    """MiB that a process had at most; its rusage would count what its parent had when it was started."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")), 0)
 
 
 def main() -> None:

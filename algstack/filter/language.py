@@ -188,11 +188,14 @@ class Languages(Mapping[str, Language]):
 
     @cached_property
     def rivals(self) -> dict[str, tuple[str, ...]]:
-        """Extension -> every language that may be behind it, the default one first; only where there are several."""
+        """Extension -> every language that may be behind it, the default one first; only where there are several.
+
+        What nobody wants takes part only if it has signs: what cannot be recognised cannot take a file away.
+        """
         table: dict[str, set[str]] = {extension: set(names) for extension, names in self.extensions.items()}
         for language in self.others.values():
             for extension in language.extensions:
-                if extension in table:
+                if extension in table and language.signs:
                     table[extension].add(language.name)
         return {
             extension: tuple(sorted(names, key=lambda name: (extension not in self.any(name).default_for, name)))

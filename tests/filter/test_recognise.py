@@ -85,6 +85,12 @@ def test_an_unwanted_language_is_recognised_all_the_same() -> None:
     assert recognise.assign(frame.cast(pl.String), only).row(0) == ("matlab", "octave")
 
 
+def test_what_cannot_be_recognised_takes_nothing_away() -> None:
+    only = load_languages("llemma", names=["cpp"])
+    frame = pl.DataFrame({"text": ["int f();\n"], "lang": ["cpp"], "path": ["a.h"]})
+    assert recognise.assign(frame, only).row(0) == ("cpp", "cpp")
+
+
 def test_signs_beyond_the_first_window_decide_where_it_leaves_it_open() -> None:
     header = "(* " + "a licence " * 1_000 + "*)\n"
     assert found("a.v", header + "Lemma x : True.\nProof. auto. Qed.\n") == ("coq", "coq")
