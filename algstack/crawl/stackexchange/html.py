@@ -14,11 +14,11 @@ from collections.abc import Callable
 from itertools import chain
 
 from algstack.crawl.stackexchange.pieces import (
+    NO_TAG,
     VOID,
     Piece,
     Unbalanced,
     join_formulas,
-    merge_paragraphs,
     name_of,
     repair,
     split,
@@ -62,7 +62,7 @@ def to_markdown(source: str, code_lang: str | None = None) -> str:
 
 def _pieces(source: str) -> list[Piece]:
     """Return the pieces of well-formed HTML."""
-    pieces = split(merge_paragraphs(source))
+    pieces = split(source)
     return join_formulas(pieces) if "$" in source or "\\" in source else pieces
 
 
@@ -123,6 +123,7 @@ class _Writer:
         self._open: list[str] = []  # names of open elements
         self._prefix = ""  # what a block of the open lists and quotes starts with
         self._prefixes: list[str] = []
+        self._blank_line = "\n\n"  # with the prefix of the line after it
         self._inline = False  # inside a paragraph
         self._fresh = True  # nothing yet since the start or since the marker of a list item or a quote
         self._loose = True  # the last block wants a blank line after it
@@ -205,9 +206,7 @@ class _Writer:
         if self._fresh:
             self._fresh = False
         else:
-            self._out.append("\n" if tight and not self._loose else "\n\n")
-            if self._prefix:
-                self._out.append(self._prefix)
+            self._out.append(f"\n{self._prefix}" if tight and not self._loose else self._blank_line)
 
     def _end_inline(self) -> None:
         self._inline = False
@@ -216,14 +215,24 @@ class _Writer:
             out[-1] = out[-1].rstrip()
 
     def _paragraph(self, text: str) -> str:
+        # Half of all tags are a paragraph's, so this says again what `_separate` and `_end_inline` say.
         self._open.append("p")
-        self._separate()
+        if self._inline:
+            self._end_inline()
+        if self._fresh:
+            self._fresh = False
+        else:
+            self._out.append(self._blank_line)
         self._inline = self._loose = True
         return text.lstrip()
 
     def _paragraph_end(self, text: str) -> str:
-        self._close("p")
-        self._end_inline()
+        if not self._open or self._open.pop() != "p":
+            raise Unbalanced
+        self._inline = False
+        out = self._out
+        if out and out[-1][-1:].isspace():
+            out[-1] = out[-1].rstrip()
         return text
 
     def _rule(self, text: str) -> str:
@@ -250,12 +259,14 @@ class _Writer:
         self._prefixes.append(self._prefix)
         if len(self._prefixes) <= MAX_DEPTH:
             self._prefix += prefix
+            self._blank_line = f"\n\n{self._prefix}"
         self._fresh = True
 
     def _pop(self) -> None:
         if self._inline:
             self._end_inline()
         self._prefix = self._prefixes.pop()
+        self._blank_line = f"\n\n{self._prefix}"
         self._fresh = False
         self._loose = True
 
@@ -548,7 +559,7 @@ def _cell(name: str) -> dict[str, Handler]:
 
 
 _HANDLERS: dict[str, Handler] = {
-    "": _Writer._ignored,
+    NO_TAG: _Writer._ignored,
     "a": _Writer._link,
     "/a": _Writer._link_end,
     "blockquote": _Writer._quote,

@@ -16,6 +16,9 @@ from lxml import etree
 Piece = str
 """A tag without its opening bracket, and the text after it: `p>Let`, `/p>`, `a href="…">here`."""
 
+NO_TAG = "\0"
+"""Stands where there is no tag, or none any more; no source has this character."""
+
 VOID = frozenset({"area", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "wbr"})
 """Elements that have no end tag."""
 
@@ -33,26 +36,14 @@ class Unbalanced(Exception):  # noqa: N818 - a signal, not an error
     """The HTML is not well-formed: it needs a parser."""
 
 
-def merge_paragraphs(source: str) -> str:
-    """Make neighbouring paragraphs into one with blank lines in it, where their lines get no prefix anyhow.
-
-    They are half of all tags, and need no further look.
-    """
-    if "<li" in source or "<blockquote" in source:
-        return source
-    # A dump is of one renderer or the other; `replace` gives the same object back where there is nothing to do.
-    merged = source.replace("</p>\n\n<p>", "\n\n")
-    return merged if merged is not source else source.replace("</p>\n<p>", "\n\n")
-
-
 def split(source: str) -> list[Piece]:
-    """Return the pieces of well-formed HTML; the first is the text before any tag, as if after an empty one."""
+    """Return the pieces of well-formed HTML; the first is the text before any tag, after NO_TAG."""
     if "<!--" in source:
         if source.rfind("<!--") > source.rfind("-->"):
             raise Unbalanced
         source = _COMMENT.sub("", source)
     pieces = source.split("<")
-    pieces[0] = f">{pieces[0]}"
+    pieces[0] = f"{NO_TAG}>{pieces[0]}"
     return pieces
 
 
@@ -92,7 +83,7 @@ class _Pieces:
 
     def __init__(self) -> None:
         self._pieces: list[Piece] = []
-        self._tag = ""
+        self._tag = NO_TAG
         self._text: list[str] = []
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
@@ -229,4 +220,4 @@ def _is_open(opened: list[tuple[str, int]], name: str) -> bool:
 
 
 def _remove_tag(pieces: list[Piece], position: int) -> None:
-    pieces[position] = ">" + pieces[position].partition(">")[2]
+    pieces[position] = f"{NO_TAG}>{pieces[position].partition('>')[2]}"

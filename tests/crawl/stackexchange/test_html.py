@@ -123,6 +123,7 @@ BROKEN = {
     "closed twice": ("<p>a</p></p></em>b", "a\n\nb"),
     "crossed": ("<p><em>a <strong>b</em> c</strong></p>", "*a **b*** c"),
     "a bracket of its own": ("<p>a < b and c > d</p>", "a < b and c > d"),
+    "brackets with nothing inside": ("<p>a <> b</p>", "a <> b"),
     "cut in a tag": ("<p>a</p><a href=", "a"),
     "comment never closed": ("<p>a</p><!-- x <p>b</p>", "a"),
     "NUL": ("<p>a\0b &#0;</p>", "a\ufffdb \ufffd"),
