@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ import typer
 
 from algstack import __version__, display, explain, manifest, pipeline
 from algstack.crawl import stage as crawl_stage
+from algstack.crawl.stackexchange.listing import fetch_listing
 from algstack.decontaminate import report as decontaminate_report
 from algstack.decontaminate import stage as decontaminate_stage
 from algstack.dedup import files as dedup_files
@@ -21,6 +23,8 @@ from algstack.dedup import stage as dedup_stage
 from algstack.engine import default_workers
 from algstack.errors import AlgstackError, ExitCode
 from algstack.filter import stage as filter_stage
+from algstack.filter import tables as filter_tables
+from algstack.filter import verdicts, waterfall
 from algstack.init import write_manifest
 from algstack.publish import stage as publish_stage
 from algstack.publish.fetch import fetched
@@ -29,6 +33,7 @@ from algstack.release import export as release_export
 from algstack.release import report as release_report
 from algstack.release import stage as release_stage
 from algstack.release import verify as release_verify
+from algstack.tables import TableColumns
 from algstack.workspace import Context, Workspace
 
 app = typer.Typer(
@@ -46,6 +51,11 @@ WorkspaceOption = Annotated[Path, typer.Option("--workspace", "-w", help="The fo
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, help="Processes to work with.", show_default="all cores")
 ]
+InputOption = Annotated[
+    list[str] | None,
+    typer.Option("--input", help="Any Parquet or JSON-lines files instead of a workspace (glob patterns, repeatable)."),
+]
+OutputOption = Annotated[Path | None, typer.Option("--output", help="With --input: the folder to write.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 UsageError: Any = typer.BadParameter.__base__
@@ -81,23 +91,45 @@ def init(
 @app.command()
 def crawl(
     source: Annotated[list[str] | None, typer.Option("--source", help="Only this source (repeatable).")] = None,
+    retry: Annotated[
+        list[str] | None,
+        typer.Option(help="Try repositories again that ended so: failed, gone or blocked (repeatable)."),
+    ] = None,
+    listing: Annotated[
+        str | None, typer.Option("--list", metavar="URL", help="Only show the Stack Exchange dumps that a page offers.")
+    ] = None,
     manifest_path: ManifestOption = DEFAULT_MANIFEST,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fetch what the manifest names: sources to documents."""
+    if listing is not None:
+        _show_offers(listing, as_json)
+        return
 
     def run(context: Context) -> pipeline.Records:
-        return crawl_stage.run(context, filter_stage.languages_of(context.manifest), source)
+        return crawl_stage.run(context, filter_stage.languages_of(context.manifest), source, retry or ())
 
     _run_stage("crawl", run, manifest_path, workspace, workers, as_json)
 
 
 @app.command("filter")
 def filter_(
-    lang: Annotated[list[str] | None, typer.Option("--lang", help="Only this language (repeatable).")] = None,
+    lang: Annotated[
+        list[str] | None, typer.Option("--lang", help="Only this language (repeatable); with --input one, of all rows.")
+    ] = None,
     profile: Annotated[str | None, typer.Option(help="default or llemma.", show_default="the manifest's")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what is left after each rule.")] = False,
+    inputs: InputOption = None,
+    output: OutputOption = None,
+    text_column: Annotated[str | None, typer.Option(help="With --input: the column of the text.")] = None,
+    id_column: Annotated[str | None, typer.Option(help="With --input: the column of unique ids.")] = None,
+    path_column: Annotated[str | None, typer.Option(help="With --input: the column of paths.")] = None,
+    repo_column: Annotated[str | None, typer.Option(help="With --input: the column of repositories.")] = None,
+    license_column: Annotated[str | None, typer.Option(help="With --input: the column of licences.")] = None,
+    lang_column: Annotated[str | None, typer.Option(help="With --input: the column of languages.")] = None,
+    folder: Annotated[Path | None, typer.Option("--filters", help="With --input: filter files of your own.")] = None,
     manifest_path: ManifestOption = DEFAULT_MANIFEST,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     workers: WorkersOption = None,
@@ -105,7 +137,58 @@ def filter_(
 ) -> None:
     """Decide which documents are the mathematics that is wanted."""
 
-    _run_stage("filter", lambda context: filter_stage.run(context, lang), manifest_path, workspace, workers, as_json)
+    def run(context: Context) -> pipeline.Records:
+        chosen = replace(context, manifest=context.manifest.override("filter", profile=profile))
+        return filter_stage.run(chosen, lang)
+
+    if inputs:
+        columns = TableColumns(
+            text_column=text_column,
+            id_column=id_column,
+            path_column=path_column,
+            repo_column=repo_column,
+            license_column=license_column,
+            lang_column=lang_column,
+        )
+        table_filter = filter_tables.table_filter(profile, folder, lang, columns)
+        _filter_tables(inputs, output, table_filter, dry_run, workers, as_json)
+    elif dry_run:
+        with display.progress() as progress:
+            context = _context(manifest_path, workspace, workers, progress)
+            chosen = replace(context, manifest=context.manifest.override("filter", profile=profile))
+            steps = waterfall.of_workspace(chosen, lang)
+        _show_waterfall(steps, as_json)
+    else:
+        _run_stage("filter", run, manifest_path, workspace, workers, as_json)
+
+
+def _filter_tables(
+    inputs: list[str],
+    output: Path | None,
+    table_filter: filter_tables.TableFilter,
+    dry_run: bool,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    if output is None and not dry_run:
+        raise UsageError("--input needs --output DIR, or --dry-run.")
+    with display.progress() as progress:
+        if output is None or dry_run:
+            steps = waterfall.of_tables(inputs, table_filter, workers or default_workers(), progress)
+        else:
+            work = partial(filter_tables.run, inputs, output, table_filter, workers or default_workers())
+            summary = pipeline.timed_tables("filter", output, progress, work)
+    if dry_run:
+        _show_waterfall(steps, as_json)
+    else:
+        _show([summary], as_json)
+
+
+def _show_waterfall(steps: list[waterfall.Step], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps([step._asdict() for step in steps], indent=2))
+    else:
+        typer.echo("\n".join(waterfall.in_words(steps)))
 
 
 @app.command()
@@ -199,6 +282,9 @@ def release(
     version: Annotated[
         str | None, typer.Option("--version", help="The release's version.", show_default="the manifest's")
     ] = None,
+    without: Annotated[
+        list[Path] | None, typer.Option("--without", help="An opt-out file: leave out what it names (repeatable).")
+    ] = None,
     format_: Annotated[
         str | None, typer.Option("--format", help="Export it as well: jsonl.zst, the layout of Proof-Pile-2.")
     ] = None,
@@ -212,13 +298,19 @@ def release(
         raise typer.BadParameter(f"`{format_}` is not a format; known: {release_export.FORMAT}", param_hint="--format")
 
     def run(context: Context) -> pipeline.Records:
+        if without:
+            context = pipeline.without(context, without)
         made = release_stage.run(context, version)
         if format_:
             folder = context.workspace.release(made.config["version"])
             release_export.export(folder, folder.with_name(f"{folder.name}-{format_}"), context.workers)
         return {"release": made}
 
-    _run_stage("release", run, manifest_path, workspace, workers, as_json)
+    with display.progress() as progress:
+        context = _context(manifest_path, workspace, workers, progress)
+        folder = context.workspace.release(version or context.manifest.config.version)
+        summary = pipeline.timed("release", context, run, folder)
+    _show([summary], as_json)
 
 
 @app.command()
@@ -240,30 +332,44 @@ def status(workspace: WorkspaceOption = DEFAULT_WORKSPACE, as_json: JsonOption =
     """Show how far each stage has come."""
     states = pipeline.status(_workspace(workspace))
     if as_json:
-        rows = [{**state._asdict(), "counts": state.counts.model_dump()} for state in states]
-        typer.echo(json.dumps(rows, indent=2))
+        typer.echo(json.dumps([state.as_json() for state in states], indent=2))
     else:
         display.status(states)
 
 
 @app.command("explain")
 def explain_(
-    target: Annotated[str, typer.Argument(help="An id, the end of a path, or a file.")],
+    targets: Annotated[list[str], typer.Argument(metavar="ID-or-FILE...", help="Ids, ends of paths, or files.")],
+    folder: Annotated[Path | None, typer.Option("--filters", help="Filter files of your own, for files.")] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,
 ) -> None:
-    """Say why a document was kept or dropped."""
-    stories = explain.explain(_workspace(workspace), target)
-    if not stories:
+    """Say why a document was kept or dropped; of a file, also what each rule of both profiles says."""
+    found = [(target, _stories(target, workspace)) for target in targets]
+    if as_json:
+        rows = [story.as_json() for _, stories in found for story in stories]
+        rows += [{"file": t, "rules": verdicts.as_json(Path(t), folder)} for t, _ in found if Path(t).is_file()]
+        typer.echo(json.dumps(rows, indent=2, default=str))
+        return
+    for target, stories in found:
+        for story in stories:
+            typer.echo("\n".join(explain.in_words(story)))
+        if Path(target).is_file():
+            typer.echo(
+                "\n".join([f"{target}, by the rules as they are now:", *verdicts.in_words(Path(target), folder)])
+            )
+
+
+def _stories(target: str, workspace: Path) -> list[explain.Story]:
+    """What a workspace knows of a target; a file need not be in one."""
+    is_file = Path(target).is_file()
+    stories = explain.explain(_workspace(workspace), target) if workspace.is_dir() or not is_file else []
+    if not stories and not is_file:
         raise AlgstackError(
             f"{target}: no document of {workspace} has this id, path or content. "
             "`algstack status` shows what has been crawled."
         )
-    if as_json:
-        typer.echo(json.dumps([story.as_json() for story in stories], indent=2, default=str))
-        return
-    for story in stories:
-        typer.echo("\n".join(explain.in_words(story)))
+    return stories
 
 
 @app.command()
@@ -345,6 +451,14 @@ def _run_stage(
         context = _context(manifest_path, workspace, workers, progress)
         summary = pipeline.timed(stage, context, run)
     _show([summary], as_json)
+
+
+def _show_offers(url: str, as_json: bool) -> None:
+    offers = fetch_listing(url)
+    if as_json:
+        typer.echo(json.dumps([offer._asdict() for offer in offers], indent=2))
+    else:
+        display.offers(offers)
 
 
 def _output(inputs: list[str] | None, output: Path | None) -> Path:

@@ -13,10 +13,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, 
 from rich.progress import Progress as Bars
 from rich.table import Table
 
+from algstack.crawl.progress import in_words
 from algstack.dataset import Counts
 from algstack.workspace import Progress
 
 if TYPE_CHECKING:
+    from algstack.crawl.stackexchange.listing import Offer
     from algstack.pipeline import StageStatus, Summary
     from algstack.publish.stage import Published
     from algstack.release.diff import Difference
@@ -168,7 +170,22 @@ def status(states: Sequence[StageStatus]) -> None:
             f"{counts.kept:,}",
             _commonest(counts.dropped),
         )
-    _stdout().print(table if states else "Nothing has been crawled yet: run `algstack build`.")
+    console = _stdout()
+    console.print(table if states else "Nothing has been crawled yet: run `algstack build`.")
+    for state in states:
+        for line in in_words(state.crawl) if state.crawl else ():
+            console.print(escape(line), highlight=False, soft_wrap=True)
+
+
+def offers(rows: Sequence[Offer]) -> None:
+    """Print the dumps that a page offers."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name, justify in (("dump", "left"), ("site", "left"), ("MB", "right"), ("date", "left")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for offer in rows:
+        size = f"{offer.size / MEGABYTE:,.1f}" if offer.size is not None else ""
+        table.add_row(escape(offer.name), escape(offer.site), size, offer.date or "")
+    _stdout().print(table)
 
 
 def checks(rows: Sequence[Check]) -> None:

@@ -79,19 +79,53 @@ class PythonPackagesSource(Source):
     exclude: tuple[str, ...] = ()
 
 
-class StackExchangeSource(Source):
-    """Stack Exchange dumps: each a `.7z`, a `Posts.xml`, or a folder that holds one. `path` may have wildcards."""
+class StackExchangePosts(Source):
+    """What is wanted of a Stack Exchange site's posts, wherever they come from."""
 
-    kind: Literal["stackexchange"]
-    path: str
-    site: str | None = None  # e.g. math.stackexchange.com; from the file's name where it is not given
     revision: str | None = None  # e.g. the dump's date
     min_score: int | None = None  # posts with a lower score are left out
     answers: Literal["all", "accepted", "top"] = "all"
     tags: tuple[str, ...] = ()  # only questions that have one of these
     closed: bool = True  # whether closed questions are taken
     duplicates: bool = True  # whether duplicates of other questions are taken
+    names: bool = False  # whether attribution names people by their display names
+
+
+class StackExchangeSource(StackExchangePosts):
+    """Stack Exchange dumps: each a `.7z`, a `Posts.xml`, or a folder that holds one. `path` may have wildcards."""
+
+    kind: Literal["stackexchange"]
+    path: str
+    site: str | None = None  # e.g. math.stackexchange.com; from the file's name where it is not given
     tag_wikis: bool = False
+    comments: bool = False
+    listing: str | None = None  # address of a page that offers dumps: those of `sites` are fetched into `path`
+    sites: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _listing_and_sites(self) -> Self:
+        if bool(self.listing) != bool(self.sites):
+            raise ValueError("`listing` and `sites` go together: where the dumps are offered, and which ones to fetch")
+        return self
+
+
+class StackExchangeApiSource(StackExchangePosts):
+    """Questions of a site that came after a dump, with their answers, by the API."""
+
+    kind: Literal["stackexchange-api"]
+    site: str
+    since: datetime | date  # questions created from here on; a date without time is its midnight, UTC
+    until: datetime | date  # and before here
+
+    @property
+    def from_moment(self) -> datetime:
+        """`since` as a moment in UTC."""
+        return as_moment(self.since)
+
+    @property
+    def until_moment(self) -> datetime:
+        """`until` as a moment in UTC."""
+        return as_moment(self.until)
 
 
 class GitHubSource(Source):
@@ -120,8 +154,30 @@ class GitHubSource(Source):
         return as_moment(self.cutoff)
 
 
+class ParquetSource(Origin):
+    """Tables: The Stack v1, v2 or v3, or any Parquet or JSON-lines files. `path` may have wildcards."""
+
+    kind: Literal["parquet"]
+    path: str
+    lang: str | None = None  # of rows whose extension and columns do not say it
+    layout: Literal["auto", "plain", "stack-v1", "stack-v2", "stack-v3"] = "auto"
+    text_column: str | None = None  # the layout's own where it is not given; so are the others
+    id_column: str | None = None
+    path_column: str | None = None
+    repo_column: str | None = None
+    license_column: str | None = None
+    lang_column: str | None = None
+
+
 AnySource = Annotated[
-    ArchiveSource | FolderSource | GitHubSource | GitSource | PythonPackagesSource | StackExchangeSource,
+    ArchiveSource
+    | FolderSource
+    | GitHubSource
+    | GitSource
+    | ParquetSource
+    | PythonPackagesSource
+    | StackExchangeApiSource
+    | StackExchangeSource,
     Field(discriminator="kind"),
 ]
 
@@ -231,6 +287,9 @@ class RemovalConfig(toml.Config):
     files: tuple[str, ...] = ()  # opt-out files, see algstack/removal.py
 
 
+LicensePolicy = Literal["any", "known", "permissive"]
+
+
 class ReleaseConfig(toml.Config):
     """How what was kept is laid out."""
 
@@ -241,6 +300,8 @@ class ReleaseConfig(toml.Config):
     }
     tokenizer: str = "cl100k_base"  # cl100k_base, o200k_base, or the path of a tokenizer.json
     shard_bytes: int = Field(default=256 * 2**20, gt=0)  # text in a shard
+    licenses: LicensePolicy = "any"  # any, known, or permissive
+    card: str | None = None  # a template of your own for the data card
 
     @model_validator(mode="after")
     def _splits_add_up(self) -> Self:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from algstack import dataset
 from algstack.crawl import stage as crawl
+from algstack.crawl.progress import CrawlProgress, progress_of
 from algstack.dataset import Counts, StageRecord
 from algstack.decontaminate import stage as decontaminate
 from algstack.dedup import stage as dedup
 from algstack.filter import stage as filtering
 from algstack.release import stage as release
-from algstack.workspace import Context, Progress, Workspace
+from algstack.workspace import DECIDING_STAGES, Context, Progress, Workspace
 
 Records = Mapping[str, StageRecord]
 
@@ -76,19 +77,29 @@ class Summary:
 
 def timed(stage: str, context: Context, run: Callable[[Context], Records], folder: Path | None = None) -> Summary:
     """Run one stage under the workspace's lock and sum up what it did."""
+    place = folder or context.workspace.path / stage
+    with dataset.locked(context.workspace.path):
+        return _timed(stage, place, context.progress, lambda progress: run(replace(context, progress=progress)))
+
+
+def timed_tables(stage: str, output: Path, progress: Progress, run: Callable[[Progress], StageRecord]) -> Summary:
+    """Run a stage on tables under the lock of its output folder and sum up what it did."""
+    with dataset.locked(output):
+        return _timed(stage, output, progress, lambda counting: {stage: run(counting)})
+
+
+def _timed(stage: str, folder: Path, progress: Progress, run: Callable[[Progress], Records]) -> Summary:
     done = 0
 
     def total(name: str, tasks: int) -> None:
         nonlocal done
         done += tasks
-        context.progress.total(name, tasks)
+        progress.total(name, tasks)
 
     start = time.monotonic()
-    with dataset.locked(context.workspace.path):
-        records = run(replace(context, progress=replace(context.progress, total=total)))
+    records = run(replace(progress, total=total))
     counts = sum((record.counts for record in records.values()), Counts())
-    place = folder or context.workspace.path / stage
-    return Summary(stage, counts, done, time.monotonic() - start, place)
+    return Summary(stage, counts, done, time.monotonic() - start, folder)
 
 
 def timed_alone(stage: str, output: Path, run: Callable[[Path], StageRecord]) -> Summary:
@@ -110,13 +121,36 @@ def build(context: Context) -> list[Summary]:
     return summaries
 
 
+def without(context: Context, files: Sequence[Path]) -> Context:
+    """Decide anew on everything, without what opt-out files name; return the context to release with.
+
+    Every stage is asked again: a removed document may have been the keeper of others.
+    """
+    asked = [*context.manifest.config.removal.files, *(str(path.resolve()) for path in files)]
+    context = replace(context, manifest=context.manifest.override("removal", files=asked))
+    for stage in STAGES:
+        if stage.name in DECIDING_STAGES:
+            stage.run(context)
+    return context
+
+
 class StageStatus(NamedTuple):
-    """How far one folder of the workspace has come. `counts` are of the tasks that are done."""
+    """How far one folder of the workspace has come.
+
+    `counts` are of the tasks that are done; `crawl` is what the ledger of a remote source says.
+    """
 
     folder: str
     complete: bool
     tasks: int
     counts: Counts
+    crawl: CrawlProgress | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """The status as JSON values."""
+        values = {**self._asdict(), "counts": self.counts.model_dump()}
+        values["crawl"] = self.crawl.as_json() if self.crawl else None
+        return values
 
 
 def status(workspace: Workspace) -> list[StageStatus]:
@@ -134,11 +168,11 @@ def _folder_status(workspace: Workspace, folder: Path) -> StageStatus | None:
     name = str(folder.relative_to(workspace.path))
     record = dataset.load_stage(folder)
     if record is not None:
-        return StageStatus(name, True, len(record.tasks), record.counts)
+        return StageStatus(name, True, len(record.tasks), record.counts, progress_of(folder))
     done = dataset.task_records(folder)
     if not done and folder.parent == workspace.path:
         return None
-    return StageStatus(name, False, len(done), sum((task.counts for task in done), Counts()))
+    return StageStatus(name, False, len(done), sum((task.counts for task in done), Counts()), progress_of(folder))
 
 
 __all__ = ["STAGES", "Progress", "StageStatus", "Summary", "build", "status", "timed"]

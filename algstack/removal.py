@@ -13,6 +13,7 @@ The prefix `github:` may be left out. Names are compared without regard to case,
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ from algstack.toml import nearest
 
 RULE = "removal-request"
 REASON = "Its owner asked that it not be in the dataset."
+
+UNNAMED = "removed:"
+"""What the ids of removed documents begin with in a release: a hash follows, and nothing that names them."""
 
 KINDS = ("owner", "path", "repo", "swhid")
 
@@ -79,6 +83,16 @@ class Removals:
         rows = documents.select("repo", "path", "swhid").iter_rows()
         removed = [repos[repo] or self.wants(repo, path, swhid) for repo, path, swhid in rows]
         return pl.Series("removed", removed, pl.Boolean)
+
+
+def unnamed(column: str) -> pl.Expr:
+    """The id that a removed document has in a release: only who knows its name can find it."""
+    digest = pl.col(column).map_elements(_digest, return_dtype=pl.String)
+    return pl.lit(UNNAMED) + digest
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:32]
 
 
 def read(paths: Iterable[Path]) -> Removals:

@@ -33,7 +33,16 @@ from algstack.manifest import Benchmark, DecontaminateConfig
 
 Grade = Callable[[str, random.Random], str]
 
-_ENDINGS = {".py": "python", ".tex": "tex", ".c": "c", ".h": "c", ".hpp": "cpp", ".f": "fortran", ".R": "r", ".ml": "ocaml"}
+_ENDINGS = {
+    ".py": "python",
+    ".tex": "tex",
+    ".c": "c",
+    ".h": "c",
+    ".hpp": "cpp",
+    ".f": "fortran",
+    ".R": "r",
+    ".ml": "ocaml",
+}
 _ENDINGS |= EXTENSIONS
 
 
@@ -146,7 +155,9 @@ def words_table(arguments: argparse.Namespace, documents: list[tuple[str, str]])
     fields = tuple(arguments.fields.split(","))
     benchmark = Benchmark(name="words", path=str(Path(arguments.words).resolve()), text=fields)
     loaded = _index(benchmark)
-    texts = [problem.texts[0] for problem in benchmarks.problems(benchmarks.Copy(benchmark, (Path(benchmark.path),), ""))]
+    texts = [
+        problem.texts[0] for problem in benchmarks.problems(benchmarks.Copy(benchmark, (Path(benchmark.path),), ""))
+    ]
     _false(documents, loaded)
     print(f"\n{'words':<28}{'planted':>9}{'found':>9}{'recall':>9}")
     for name, grade in WORD_GRADES.items():
@@ -174,7 +185,8 @@ def _false(documents: list[tuple[str, str]], loaded: index.Index) -> set[str]:
     found = _found(documents, loaded)
     seconds = time.perf_counter() - start
     size = sum(len(text.encode()) for _, text in documents) / 1e6
-    print(f"false: {len(found)} of {len(documents):,} files ({len(found) / len(documents):.4%}); {size / seconds:.1f} MB/s")
+    share = len(found) / len(documents)
+    print(f"false: {len(found)} of {len(documents):,} files ({share:.4%}); {size / seconds:.1f} MB/s")
     for name, findings in sorted(found.items())[:20]:
         print(f"    {name}: {findings[0].how}: {findings[0].evidence}")
     return set(found)
@@ -203,7 +215,9 @@ def _lean_4_spelling(statement: str) -> str:
     """Spell a Lean 3 statement as Lean 4 does: capital namespaces and types, `fun x =>`."""
     statement = re.sub(r"λ\s*([^,]+),", r"fun \1 =>", statement)
     statement = re.sub(
-        r"(?<![\w.])([a-z][a-z_]*)(?=\.[a-z])", lambda name: "".join(part.title() for part in name.group(1).split("_")), statement
+        r"(?<![\w.])([a-z][a-z_]*)(?=\.[a-z])",
+        lambda name: "".join(part.title() for part in name.group(1).split("_")),
+        statement,
     )
     return re.sub(r"(?<=range \d) in |(?<=[a-z]) in (?=Finset)", " ∈ ", statement)
 
@@ -214,12 +228,18 @@ def _in_pieces(declaration: Declaration, text: str) -> tuple[str, str, str]:
     whole = text[start : declaration.end]
     name = declaration.names[0].split(".")[-1]
     head, _, rest = whole.partition(name)
-    proof = re.search(r":=\s*(?:begin|by|sorry)|:=\s*\Z|(?<![\w.])(?:sorry|oops|by|proof|apply|using)(?![\w.])|Proof\.", rest)
+    proof = re.search(
+        r":=\s*(?:begin|by|sorry)|:=\s*\Z|(?<![\w.])(?:sorry|oops|by|proof|apply|using)(?![\w.])|Proof\.", rest
+    )
     at = proof.start() if proof else len(rest)
     return head + name, rest[:at], rest[at:]
 
 
-_PROOFS = {"lean": ":= by\n  have h := trivial\n\n  simp", "isabelle": "\n  by simp", "coq": "\nProof.\n  auto.\n\n  easy.\nQed."}
+_PROOFS = {
+    "lean": ":= by\n  have h := trivial\n\n  simp",
+    "isabelle": "\n  by simp",
+    "coq": "\nProof.\n  auto.\n\n  easy.\nQed.",
+}
 
 
 def _formal_grades(lang: str) -> dict[str, Callable[[str, str, str], str]]:
@@ -296,8 +316,8 @@ def _planted(
 ) -> tuple[bool, bool]:
     """Plant one theorem between two declarations; return whether it is found, and whether the cut is exact."""
     declarations = PARSERS[lang](text)
-    before = chance.choice([one for one in declarations if text[: one.start].endswith("\n")] or declarations[:1])
-    dirty = f"{text[: before.start]}{planted}\n\n{text[before.start :]}"
+    place = text.rfind("\n", 0, chance.choice(declarations).start) + 1
+    dirty = f"{text[:place]}{planted}\n\n{text[place:]}"
     found = _found([(path, dirty)], loaded).get(path, [])
     if not found:
         return False, False

@@ -1,6 +1,6 @@
 """The GitHub crawl against a stand-in on loopback: completeness under faults, kills, limits, speed, memory.
 
-    python -m benchmarks.github complete|kill|limits|speed|memory [--files FOLDER …]
+    python -m benchmarks.github complete|kill|limits|memory|speed [--files FOLDER …]
 
 Repositories are made from real source files: this Python's standard library, and the folders that are named.
 """
@@ -8,24 +8,33 @@ Repositories are made from real source files: this Python's standard library, an
 from __future__ import annotations
 
 import argparse
+import gzip
+import io
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from algstack.crawl.files import FileReader, Repository
+from algstack.crawl.github import rows
 from algstack.crawl.ledger import Ledger
+from algstack.manifest import CrawlConfig
+from tests.conftest import FewLanguages
 from tests.crawl.github.server import Server, World, parts_of, states_of
-from tests.crawl.github.stand_in import Faults, Limits
+from tests.crawl.github.stand_in import Commit, Faults, Limits, StandIn, archive
+from tests.crawl.github.stand_in import Repository as Repository_
+from tests.crawl.github.world import files_under
 
 ROOT = Path(__file__).parents[1]
 SPEED = 200.0
@@ -149,8 +158,8 @@ def _check_killed(at: Path, server: Server) -> dict[str, int]:
         entries = ledger.entries("fetched")
     for entry in entries:
         assert entry.part is not None
-        rows = pq.ParquetFile(at / entry.part).metadata.num_rows
-        assert rows == (entry.rows or 0) + (entry.drops or 0), entry
+        found = pq.ParquetFile(at / entry.part).metadata.num_rows
+        assert found == (entry.rows or 0) + (entry.drops or 0), entry
     tally = server.tally().archives
     return {entry.revision: tally[entry.revision] for entry in entries if entry.revision}
 
@@ -173,7 +182,6 @@ def limits(count: int, folders: tuple[Path, ...]) -> None:
                 f"{len(tally.forbidden)} forbidden requests"
             )
 
-
         server.begin(Faults(0.02, kinds=("403", "403-retry-after", "429", "429-retry-after", "500", "reset")))
         run(Path(temporary) / "faults", server, 8, speed=SLOW)
         tally = server.tally()
@@ -181,10 +189,65 @@ def limits(count: int, folders: tuple[Path, ...]) -> None:
         print(*tally.forbidden[:5], sep="\n")
 
 
+def speed(count: int, folders: tuple[Path, ...]) -> None:
+    """Archive to batches of documents on one core, against `tarfile` alone; in seconds of this process's own work."""
+    contents = {str(number): path.read_bytes() for number, path in enumerate(files_under(folders)[:count])}
+    packed = archive({f"{name}.py": content for name, content in contents.items()})
+    size = len(gzip.decompress(packed)) / 1e6
+    reader = FileReader(CrawlConfig(), FewLanguages(), Path(tempfile.gettempdir()))
+    repository = Repository("github", "gh", "o/r", "0" * 40, "https://github.com/o/r/blob/{revision}/{path}")
+
+    def documents() -> int:
+        files = rows._Archive(io.BytesIO(packed), reader, ()).files()
+        return sum(batch.num_rows for batch in reader.batches(repository, files))
+
+    def members() -> int:
+        with tarfile.open(fileobj=io.BytesIO(packed), mode="r|gz") as tar:
+            return sum(len(file.read()) > 0 for member in tar if (file := tar.extractfile(member)))
+
+    print(f"{len(contents)} files, {size:.0f} MB of tar, {len(packed) / 1e6:.0f} MB packed; the best of five runs")
+    for name, work in (("archive to documents", documents), ("tarfile alone", members)):
+        times = []
+        for _ in range(5):
+            start = time.process_time()
+            work()
+            times.append(time.process_time() - start)
+        print(f"{name:22} {size / min(times):5.0f} MB/s")
+
+
+def memory(count: int, folders: tuple[Path, ...]) -> None:
+    """Eight downloads of archives of 500 MB (packed) at a time: the crawl's largest memory."""
+    noise = [random.Random(number).randbytes(2**20 // 2).hex().encode() for number in range(8)]
+    files = {f"{number}.py": noise[number % 8] + b"%d" % number for number in range(count)}
+    packed = archive(files)
+    date = datetime(2021, 1, 1, tzinfo=UTC)
+    repositories = [
+        Repository_(number, f"o/r{number}", "Python", date, (Commit(f"{number:040x}", date, lambda: packed),))
+        for number in range(8)
+    ]
+    print(f"8 archives of {len(packed) / 1e6:.0f} MB with {len(files)} files of 1 MB")
+    with StandIn(repositories, checked=False) as stand_in, tempfile.TemporaryDirectory() as temporary:
+        process = crawl(Path(temporary), stand_in.api_url, 8, 1.0)
+        most = 0
+        while process.poll() is None:
+            most = max(most, _most_memory(process.pid))
+            time.sleep(0.2)
+        print(f"ended with {process.returncode}; at most {most} MiB")
+
+
+def _most_memory(process: int) -> int:
+    """MiB that a process had at most; its rusage would count what its parent had when it was started."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")), 0)
+
+
 def main() -> None:
     """Run one benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("complete", "kill", "limits"))
+    parser.add_argument("what", choices=("complete", "kill", "limits", "memory", "speed"))
     parser.add_argument("--files", type=Path, nargs="*", default=[])
     parser.add_argument("--count", type=int)
     given = parser.parse_args()
@@ -192,7 +255,9 @@ def main() -> None:
     benchmarks: dict[str, tuple[Callable[[int, tuple[Path, ...]], None], int]] = {
         "complete": (complete, 5000),
         "kill": (kill, 2000),
-        "limits": (limits, 1000),
+        "limits": (limits, 330),
+        "memory": (memory, 900),
+        "speed": (speed, 20_000),
     }
     function, count = benchmarks[given.what]
     function(given.count or count, folders)

@@ -31,6 +31,8 @@ from algstack.crawl.stackexchange.rows import attributes, rows, unescape
 
 SEED = 20250101
 FRAGMENTS = 30_000
+BLOCKS = (1, 1, 2, 2, 3, 3, 4, 5, 7)  # of a post
+BODIES = 100_000  # 100 MB: far more than the archive's dictionary holds, so that none is packed for nothing
 ANSWERS_BEFORE = 0.002  # answers that stand before their question, as after a merge
 ORPHANS = 0.001
 
@@ -140,8 +142,9 @@ def posts(count: int, seed: int = SEED) -> Iterator[bytes]:
     rng = random.Random(seed)
     pool = [escape(fragment).replace("\n", "&#xA;") for fragment in Shapes(seed).fragments(FRAGMENTS)]
     titles = [escape(Shapes(number)._sentence(5, 12)) for number in range(200)]
+    bodies = ["&#xA;&#xA;".join(rng.choices(pool, k=rng.choice(BLOCKS))) + "&#xA;" for _ in range(min(count, BODIES))]
     for number in range(1, count + 1):
-        body = "&#xA;&#xA;".join(rng.choices(pool, k=rng.choice((1, 1, 2, 2, 3, 3, 4, 5, 7)))) + "&#xA;"
+        body = bodies[rng.randrange(len(bodies))]
         common = f'CreationDate="20{10 + number * 14 // count}-05-14T08:11:02.157" Score="{rng.randrange(-3, 40)}"'
         tail = (
             f'OwnerUserId="{rng.randrange(1, 10**6)}" LastActivityDate="2024-12-12T20:57:19.903" CommentCount="1" '
@@ -154,9 +157,8 @@ def posts(count: int, seed: int = SEED) -> Iterator[bytes]:
                 f'Title="{rng.choice(titles)}" Tags="|linear-algebra|python|" AnswerCount="2" {tail}'
             ).encode()
         else:
-            yield (
-                f'  <row Id="{number}" PostTypeId="2" ParentId="{_parent(rng, number, count)}" {common} Body="{body}" {tail}'
-            ).encode()
+            ids = f'Id="{number}" PostTypeId="2" ParentId="{_parent(rng, number, count)}"'
+            yield f'  <row {ids} {common} Body="{body}" {tail}'.encode()
 
 
 def _parent(rng: random.Random, number: int, count: int) -> int:

@@ -25,6 +25,9 @@ class FewLanguages:
     def for_path(self, path: str) -> str | None:
         return next((lang for ending, lang in self.extensions if path.lower().endswith(ending)), None)
 
+    def by_label(self, label: str) -> str | None:
+        return next((lang for _, lang in self.extensions if label.lower() == lang), None)
+
 
 @pytest.fixture
 def few_languages() -> FewLanguages:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from algstack.pipeline import STAGES
+
 MANIFEST = 'name = "test"\n[[sources]]\nname = "src"\nkind = "folder"\npath = "in"\nlicense = "MIT"\n'
 LEAN = "theorem {0} (a b : Nat) : a + b = b + a := by\n  exact Nat.add_comm a b\n"
 
@@ -45,11 +47,11 @@ def test_build_then_everything_is_done(project: Path) -> None:
     assert "work/releases/0.1.0" in first.stdout
     again = algstack(project, "build", "--json")
     summaries = json.loads(again.stdout)
-    assert [row["stage"] for row in summaries] == ["crawl", "filter", "dedup", "release"]
-    assert [row["tasks"] for row in summaries] == [0, 0, 0, 0]
+    assert [row["stage"] for row in summaries] == [stage.name for stage in STAGES]
+    assert not any(row["tasks"] for row in summaries)
     for row in summaries:
         assert row["documents"] == row["kept"] + sum(row["dropped"].values())
-    assert [row["kept"] for row in summaries] == [3, 2, 1, 1]
+    assert [row["kept"] for row in summaries] == [3, 2, 1, 1, 1]
     assert algstack(project, "verify", "work/releases/0.1.0").returncode == 0
 
 
@@ -78,12 +80,25 @@ def test_stage_by_stage_and_status(project: Path) -> None:
     assert {"crawl/src", "filter/lean", "dedup", "releases/0.1.0"} <= {state["folder"] for state in states}
 
 
+def test_the_profile_can_be_chosen(project: Path) -> None:
+    (project / "in/e.lean").write_text("def two := 2\n")
+    algstack(project, "crawl")
+    kept = {}
+    for profile in ("default", "llemma"):
+        done = algstack(project, "filter", "--profile", profile, "--lang", "lean", "--json")
+        assert done.returncode == 0, done.stderr
+        kept[profile] = json.loads(done.stdout)[0]["kept"]
+    # Lean of the paper needs one of `theorem `, `lemma `, `example `; ours, any declaration.
+    assert kept == {"default": 3, "llemma": 2}
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
         (["build", "-m", "none.toml"], 1, "no such manifest"),
         (["build", "--nonsense"], 2, "No such option"),
         (["filter", "--lang", "lena"], 1, "lean"),
+        (["filter", "--profile", "lema"], 1, "filter.profile"),
         (["crawl", "--source", "scr"], 1, "did you mean `src`"),
         (["dedup"], 1, "algstack"),
         (["release"], 1, "algstack"),
@@ -91,7 +106,7 @@ def test_stage_by_stage_and_status(project: Path) -> None:
         (["verify", "none"], 1, "none"),
         (["init"], 1, "there is a file already"),
     ],
-    ids=["manifest", "option", "language", "source", "dedup", "release", "workspace", "verify", "init"],
+    ids=["manifest", "option", "language", "profile", "source", "dedup", "release", "workspace", "verify", "init"],
 )
 def test_errors_are_two_lines_at_most(project: Path, arguments: list[str], code: int, said: str) -> None:
     done = algstack(project, *arguments)

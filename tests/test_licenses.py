@@ -1,6 +1,7 @@
 import pytest
 
-from algstack.licenses import is_permissive
+from algstack.errors import ManifestError
+from algstack.licenses import Policy, is_permissive
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,30 @@ from algstack.licenses import is_permissive
 )
 def test_is_permissive(expression: str | None, permissive: bool) -> None:
     assert is_permissive(expression) is permissive
+
+
+@pytest.mark.parametrize(
+    ("allow", "deny", "expression", "expected"),
+    [
+        (("permissive",), (), "MIT", True),
+        (("permissive",), (), "GPL-3.0-only", False),
+        (("permissive",), (), "MIT OR GPL-2.0-only", True),
+        (("permissive",), (), "MIT AND GPL-2.0-only", False),
+        (("permissive",), (), None, False),
+        (("permissive", "unknown"), (), None, True),
+        (("permissive", "unknown"), (), "NOASSERTION", True),
+        (("permissive", "unknown"), (), "no licence of mine", True),
+        (("permissive", "CC-BY-SA-4.0"), (), "CC-BY-SA-4.0", True),
+        (("any",), ("copyleft",), "GPL-3.0-only", False),
+        (("any",), ("GPL-3.0-only",), "GPL-3.0-only OR MIT", True),
+        (("any",), ("unknown",), None, False),
+        (("any",), (), None, True),
+    ],
+)
+def test_policy(allow: tuple[str, ...], deny: tuple[str, ...], expression: str | None, expected: bool) -> None:
+    assert Policy(allow, deny).allows(expression) is expected
+
+
+def test_a_licence_that_is_none() -> None:
+    with pytest.raises(ManifestError, match=r"`Apache 2` is no SPDX licence expression; did you mean `Apache-2.0`"):
+        Policy(("Apache 2",))

@@ -91,13 +91,14 @@ def _files(path: Path, strip: int, exclude: tuple[str, ...], reader: FileReader)
 
 
 def read_members(
-    members: Iterator[Member], packed: Callable[[], int], strip: int, exclude: tuple[str, ...], reader: FileReader
+    members: Iterator[Member], packed: Callable[[], float], strip: int, exclude: tuple[str, ...], reader: FileReader
 ) -> Iterator[RawFile]:
     """Yield the files of an archive, each path once; what is refused is yielded with its refusal.
 
     Args:
         members: in the archive's order.
-        packed: tells the bytes of the archive as it is stored, or those read so far, for the ratio.
+        packed: tells the bytes of the archive as it is stored, for the ratio to the sizes that headers state;
+            infinite where nobody knows them beforehand.
         strip: leading folders to remove from names.
         exclude: glob patterns of paths (after stripping) that are not part of the source.
         reader: says what is wanted, and the limits.
@@ -130,17 +131,18 @@ def _stripped(name: str, strip: int) -> str:
     return "/".join(parts[strip:])
 
 
-def _check_limits(members: int, unpacked: int, packed: Callable[[], int], limits: CrawlConfig) -> None:
+def _check_limits(members: int, unpacked: int, packed: Callable[[], float], limits: CrawlConfig) -> None:
     if members > limits.max_archive_members:
         raise ArchiveBomb(f"more than {limits.max_archive_members} members")
     _check_bytes(unpacked, packed, limits)
 
 
-def _check_bytes(unpacked: int, packed: Callable[[], int], limits: CrawlConfig) -> None:
+def _check_bytes(unpacked: int, packed: Callable[[], float], limits: CrawlConfig) -> None:
     if unpacked > limits.max_archive_bytes:
         raise ArchiveBomb(f"more than {limits.max_archive_bytes} bytes")
     if unpacked > RATIO_FROM_BYTES and unpacked > limits.max_archive_ratio * packed():
-        raise ArchiveBomb(f"{unpacked} bytes from {packed()}: a ratio above {limits.max_archive_ratio:g}")
+        # Without the numbers: how far it was read until then may depend on how it came in.
+        raise ArchiveBomb(f"a ratio above {limits.max_archive_ratio:g} of unpacked to packed bytes")
 
 
 def _unsafe(name: str) -> Refusal | None:
@@ -169,7 +171,7 @@ class Unpacked:
     What members' headers state is checked as well, before anything is unpacked; this stops what no header states.
     """
 
-    def __init__(self, read: Callable[[int], bytes], packed: Callable[[], int], limits: CrawlConfig) -> None:
+    def __init__(self, read: Callable[[int], bytes], packed: Callable[[], float], limits: CrawlConfig) -> None:
         self._read = read
         self._packed = packed
         self._limits = limits

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 
 import cchardet
+import numpy as np
 import pyarrow as pa
 
 from algstack.documents import DECISIONS, DOCUMENTS, clip, swhid
@@ -36,6 +37,7 @@ REASONS = {
     "lfs-pointer": "only points to a file that git LFS keeps elsewhere",
     "link": "a link: where it leads is not part of the source",
     "no-language": "no filter names this file's extension",
+    "no-text": "the row has no text",
     "repeated-path": "the archive holds this path more than once; the first one is kept",
     "repository-archived": "an archived repository, which the manifest leaves out",
     "repository-blocked": "GitHub does not give the repository out",
@@ -62,6 +64,10 @@ class Languages(Protocol):
 
     def for_path(self, path: str) -> str | None:
         """Return the language that a path's extension names, or None."""
+        ...
+
+    def by_label(self, label: str) -> str | None:
+        """Return the language that one of its names means, or None."""
         ...
 
 
@@ -163,16 +169,23 @@ def drop(document_id: str, refusal: Refusal, lang: str | None = None) -> dict[st
     }
 
 
+_TEXT = DOCUMENTS.get_field_index("text")
+_WITHOUT_TEXT = DOCUMENTS.remove(_TEXT)
+
+
 class RowBuffer:
     """Gathers rows until they are worth a batch."""
 
     def __init__(self) -> None:
         self._documents: list[dict[str, Any]] = []
+        self._texts: list[bytes] = []
         self._drops: list[dict[str, Any]] = []
         self._bytes = 0
 
     def keep(self, document: dict[str, Any]) -> None:
-        """Add a row of DOCUMENTS."""
+        """Add a row of DOCUMENTS. Its text may be given as bytes that are known to be valid UTF-8."""
+        text = document.pop("text")
+        self._texts.append(text if isinstance(text, bytes) else text.encode())
         self._documents.append(document)
         self._bytes += document["size"]
 
@@ -188,10 +201,20 @@ class RowBuffer:
     def flush(self) -> Iterator[pa.RecordBatch]:
         """Yield what was gathered, and forget it."""
         if self._documents:
-            yield pa.RecordBatch.from_pylist(self._documents, DOCUMENTS)
+            yield self._batch()
         if self._drops:
             yield pa.RecordBatch.from_pylist(self._drops, DECISIONS)
-        self._documents, self._drops, self._bytes = [], [], 0
+        self._documents, self._texts, self._drops, self._bytes = [], [], [], 0
+
+    def _batch(self) -> pa.RecordBatch:
+        """The documents; their texts are copied once, into one buffer, and not row by row into one that grows."""
+        offsets = np.zeros(len(self._texts) + 1, np.int32)
+        np.cumsum([len(text) for text in self._texts], out=offsets[1:])
+        buffers = (pa.py_buffer(offsets), pa.py_buffer(b"".join(self._texts)))
+        others = pa.RecordBatch.from_pylist(self._documents, _WITHOUT_TEXT)
+        columns = others.columns
+        columns.insert(_TEXT, pa.StringArray.from_buffers(len(self._texts), *buffers))
+        return pa.RecordBatch.from_arrays(columns, schema=DOCUMENTS)
 
 
 def read(repository: Repository, file: RawFile, languages: Languages) -> dict[str, Any] | Refusal:
@@ -208,7 +231,7 @@ def read(repository: Repository, file: RawFile, languages: Languages) -> dict[st
     meta = {} if encoding == "utf-8" else {"encoding": encoding}
     return {
         "id": repository.document_id(path),
-        "text": text,
+        "text": file.content if encoding == "utf-8" else text,
         "lang": languages.for_path(path),
         "source": repository.source,
         "repo": repository.repo,

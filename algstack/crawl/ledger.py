@@ -107,19 +107,30 @@ class Totals(NamedTuple):
 
 
 class Ledger:
-    """The file. All methods may be called from any thread; each is one transaction."""
+    """The file. All methods may be called from any thread; each is one transaction.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where it lies; made if it is not there.
+        read_only: only look at it, while a crawl may be writing; it must be there.
+    """
+
+    def __init__(self, folder: Path, read_only: bool = False) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
+        if not read_only:
+            folder.mkdir(parents=True, exist_ok=True)
         with _explained(folder):
-            self._database = sqlite3.connect(folder / FILE, check_same_thread=False, isolation_level=None)
+            address = f"{(folder / FILE).absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+            self._database = sqlite3.connect(address, uri=True, check_same_thread=False, isolation_level=None)
             self._database.row_factory = sqlite3.Row
-            self._database.execute("PRAGMA journal_mode = WAL")
-            # With WAL, NORMAL can lose the last commits in a power cut, but never leave a part of one.
-            self._database.execute("PRAGMA synchronous = NORMAL")
-            self._database.executescript(_TABLES)
+            if not read_only:
+                self._prepare()
+
+    def _prepare(self) -> None:
+        self._database.execute("PRAGMA journal_mode = WAL")
+        # With WAL, NORMAL can lose the last commits in a power cut, but never leave a part of one.
+        self._database.execute("PRAGMA synchronous = NORMAL")
+        self._database.executescript(_TABLES)
         self._check_version()
 
     def _check_version(self) -> None:
@@ -283,9 +294,10 @@ class Ledger:
         """Put repositories that ended in these states back on their way; return how many."""
         with self._transaction() as database:
             marks = ", ".join("?" * len(states))
+            on_its_way = "iif(revision IS NULL, 'found', 'pinned')"
             cursor = database.execute(
-                "UPDATE repositories SET tries = 0, error = NULL, detail = NULL,"
-                f" state = iif(revision IS NULL, 'found', 'pinned') WHERE state IN ({marks})",  # noqa: S608
+                f"UPDATE repositories SET tries = 0, error = NULL, detail = NULL, state = {on_its_way}"  # noqa: S608
+                f" WHERE state IN ({marks})",
                 states,
             )
             return cursor.rowcount
@@ -417,7 +429,8 @@ def _explained(folder: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         if "full" in str(error) or "disk I/O" in str(error):
             raise DatasetError(
-                f"{folder}: no room left on the disk. Free some, then run the same command again: what was done is kept."
+                f"{folder}: no room left on the disk. Free some, then run the same command again: "
+                "what was done is kept."
             ) from error
         if "locked" in str(error):
             raise SourceError(

@@ -27,7 +27,9 @@ MOST_ADDED = 60
 HEADER = 4096
 """Characters at the beginning of a file where its SPDX line is looked for."""
 
-_NAME = re.compile(r"(un)?licen[cs]e|copying|(licen[cs]e|copying)[-._ ][\w.+-]+|[\w.+-]+[-._]licen[cs]e(\.[a-z]+)?", re.IGNORECASE)
+_NAME = re.compile(
+    r"(un)?licen[cs]e|copying|(licen[cs]e|copying)[-._ ][\w.+-]+|[\w.+-]+[-._]licen[cs]e(\.[a-z]+)?", re.IGNORECASE
+)
 _TEXT_ENDINGS = frozenset({"", ".md", ".txt", ".rst", ".mit", ".bsd", ".apache", ".gpl", ".lgpl", ".lesser"})
 _COPYRIGHT = re.compile(r"^\W*(copyright\b|\(c\)|©|all rights reserved\b).*$", re.IGNORECASE | re.MULTILINE)
 _APPENDIX = re.compile(r"\bend of terms and conditions\b.*", re.IGNORECASE | re.DOTALL)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from importlib.metadata import Distribution, PackageMetadata, PackageNotFoundError, distribution
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
+from algstack.crawl import licenses
 from algstack.crawl.files import FileReader, Repository
 from algstack.crawl.folder import SKIPPED_FOLDERS, Listed, read_file
 from algstack.crawl.task import CrawlTask, exclusion
@@ -37,7 +38,7 @@ def _plan_package(source: PythonPackagesSource, name: str) -> CrawlTask:
             f"source `{source.name}`: the Python package `{name}` is not installed beside algstack. "
             "Install it, or remove it from `packages`."
         ) from None
-    license_, license_source = _license(package.metadata)
+    license_, license_source = _license(package)
     repository = Repository(
         scheme="pypi",
         source=source.name,
@@ -73,13 +74,19 @@ def _list(package: Distribution, source: PythonPackagesSource) -> tuple[Path, li
     return root, sorted(listed)
 
 
-def _license(metadata: PackageMetadata) -> tuple[str | None, str | None]:
-    """Return (SPDX expression, how it is known) from a package's core metadata (PEP 639, then classifiers)."""
+def _license(package: Distribution) -> tuple[str | None, str | None]:
+    """Return (SPDX expression, how it is known): core metadata (PEP 639), then classifiers, then its licence file."""
+    metadata = package.metadata
     if "License-Expression" in metadata:
         return metadata["License-Expression"], "package metadata: License-Expression"
     known = {CLASSIFIED[value] for value in metadata.get_all("Classifier") or [] if value in CLASSIFIED}
     if len(known) == 1:
         return known.pop(), "package metadata: classifier"
+    for path in sorted(package.files or [], key=lambda path: (len(path.name), str(path))):
+        if ".dist-info" in path.parts[0] and licenses.is_license_file(path.name):
+            found = licenses.recognise(path.read_text(encoding="utf-8"))
+            if found is not None:
+                return found, f"text of {path.name}"
     return None, None
 
 

@@ -15,15 +15,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from algstack import engine, gate, removal
-from algstack.crawl import archive, files, folder, git, packages
+from algstack.crawl import archive, files, folder, git, packages, parquet
 from algstack.crawl.files import FileReader
 from algstack.crawl.github import source as github
+from algstack.crawl.stackexchange import recent
 from algstack.crawl.stackexchange import source as stackexchange
 from algstack.crawl.task import CrawlTask
 from algstack.dataset import Counts, Part, StageFolder, StageRecord, TaskRecord, part_writer, run_tasks
 from algstack.documents import DECISIONS, DOCUMENTS
 from algstack.errors import DatasetError, ManifestError
-from algstack.manifest import GitHubSource, LoadedManifest, Source, select
+from algstack.manifest import GitHubSource, LoadedManifest, Source, StackExchangeApiSource, select
 from algstack.removal import Removals
 from algstack.toml import nearest
 from algstack.workspace import Context, DocumentPart, Workspace, as_frame
@@ -38,6 +39,7 @@ PLANS: Mapping[str, Callable[[Any, LoadedManifest], list[CrawlTask]]] = {
     "archive": archive.plan,
     "folder": folder.plan,
     "git": git.plan,
+    "parquet": parquet.plan,
     "python-packages": packages.plan,
     "stackexchange": stackexchange.plan,
 }
@@ -121,6 +123,8 @@ def _plan(
 ) -> list[CrawlTask]:
     if isinstance(source, GitHubSource):
         return github.plan(source, context, languages, reader, retry)
+    if isinstance(source, StackExchangeApiSource):
+        return recent.plan(source, context)
     return PLANS[source.kind](source, context.manifest)  # type: ignore[attr-defined]
 
 

@@ -89,9 +89,14 @@ class GzipStream:
                 return unpacked
 
     def _more(self) -> bytes:
-        packed = self._stream.read(PACKED_CHUNK)
-        self.packed += len(packed)
-        return packed
+        # Whole chunks, however the stream comes in: what is said of an archive must not depend on the network.
+        pieces = []
+        missing = PACKED_CHUNK
+        while missing and (piece := self._stream.read(missing)):
+            pieces.append(piece)
+            missing -= len(piece)
+        self.packed += PACKED_CHUNK - missing
+        return b"".join(pieces)
 
 
 def _inflater() -> igzip_lib.IgzipDecompressor:

@@ -37,9 +37,16 @@ FINDINGS = pa.schema(
 `unparsable` for a declaration of a benchmark whose end cannot be told; `start` and `end` are characters of the text."""
 
 TALLIES = pl.Schema(
-    {"repo": pl.String, "declarations": pl.Int64, "theorems_hit": pl.Int64, "bytes": pl.Int64, "bytes_hit": pl.Int64}
+    {
+        "repo": pl.String,
+        "theorems": pl.Int64,
+        "theorems_hit": pl.Int64,
+        "characters": pl.Int64,
+        "characters_hit": pl.Int64,
+        "problems": pl.Int64,
+    }
 )
-"""How much of a repository is a benchmark's: of its theorems, and of its text."""
+"""How much of a repository is a benchmark's: of its theorems, of its text, and how many problems are in it."""
 
 
 class Finding(NamedTuple):
@@ -82,13 +89,14 @@ def look(documents: pl.DataFrame, index: Index) -> tuple[pl.DataFrame, pl.DataFr
         Rows of FINDINGS in the order of the documents, and one row of TALLIES for each repository.
     """
     rows: list[tuple[str | int | float, ...]] = []
-    tallies: list[tuple[str | None, int, int, int, int]] = []
+    tallies: list[tuple[str | None, int, int, int, int, int]] = []
     candidates = _candidates(documents["text"], index)
     for (name, text, lang, repo, path), has_run in zip(documents.select(COLUMNS).iter_rows(), candidates, strict=True):
         looked = look_at(text, lang, path, index, has_run=bool(has_run))
         rows += [(name, *finding) for finding in looked.findings]
         hit = sum(end - start for start, end in _merged(looked.findings))
-        tallies.append((repo, looked.theorems, looked.theorems_hit, len(text), hit))
+        problems = len({(finding.benchmark, finding.problem) for finding in looked.findings})
+        tallies.append((repo, looked.theorems, looked.theorems_hit, len(text), hit, problems))
     found = pl.DataFrame(rows, schema=_POLARS, orient="row")
     by_repo = pl.DataFrame(tallies, schema=TALLIES, orient="row").group_by("repo", maintain_order=True).sum()
     return found, by_repo

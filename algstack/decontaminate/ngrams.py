@@ -29,7 +29,7 @@ WHOLE_WORDS = 5
 WHOLE_LETTERS = 20
 """Letters and digits that the whole of a short problem must have: `find the value of x` has 15."""
 
-TELLING_WORDS = 4
+TELLING_WORDS = 5
 """Different words of three letters or more that a run must have to be evidence."""
 
 COMMON_PROBLEMS = 3
@@ -43,7 +43,7 @@ _BASE = np.uint64(0x9E3779B97F4A7C15)
 _FINAL = np.uint64(0xD6E8FEB86659FD93)
 _WHOLE = np.uint64(0xA0761D6478BD642F)  # keeps anchors of whole problems apart from runs of n words
 _BITS_PER_RUN = 16
-_BLOCK = 16_384  # bytes read into words at a time: their hashes stay in the core's own cache
+_BLOCK = 2_048  # bytes read into words at a time: their hashes stay in the core's own cache
 
 Numbers = npt.NDArray[np.uint32]
 Mask = npt.NDArray[np.bool_]
@@ -143,23 +143,32 @@ def _find(key: Any, runs: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _any_run(hashes: Any, first: Any, count: Any, n: Any, mask: Any, runs: Any) -> Any:
-    """Whether any run of `n` among `hashes[first:count]` is in the index."""
+def _any_run(hashes: Any, first: Any, count: Any, n: Any, mask: Any, runs: Any, likely: Any) -> Any:
+    """Whether any run of `n` among `hashes[first:count]` is in the index.
+
+    The filter is asked without a branch, so that many of its memory accesses are under way at once; the few keys that
+    pass are gathered in `likely`, and then looked up.
+    """
     marks, shift, top, value = runs.filter, runs.filter_shift, _power(n - 1), np.uint64(0)
     for at in range(first, min(first + n - 1, count)):
         value = value * _BASE + hashes[at]
+    passed = 0
     for at in range(first + n - 1, count):
         value = value * _BASE + hashes[at]
         key = _finish(value) ^ mask
         pattern = _pattern(key)
-        if (marks[key >> shift] & pattern) == pattern and _find(key, runs) >= 0:
-            return True
+        likely[passed] = key
+        passed += (marks[key >> shift] & pattern) == pattern
         value -= hashes[at - n + 1] * top
+    # A loop and not `any`: numba compiles no generators.
+    for place in range(passed):  # noqa: SIM110
+        if _find(likely[place], runs) >= 0:
+            return True
     return False
 
 
 @njit(cache=True, nogil=True)
-def _has_hit(data: Any, at: Any, end: Any, word_tables: Any, runs: Any, hashes: Any) -> Any:
+def _has_hit(data: Any, at: Any, end: Any, word_tables: Any, runs: Any, hashes: Any, likely: Any) -> Any:
     """Whether a text holds any run of the index, or the anchor of a whole problem."""
     open_word, carried, keep = np.uint64(0), 0, max(runs.n, WHOLE_WORDS) - 1
     while at < end:
@@ -168,11 +177,11 @@ def _has_hit(data: Any, at: Any, end: Any, word_tables: Any, runs: Any, hashes: 
         if at >= end:
             hashes[count] = spread(open_word)
             count += open_word != 0
-        if _any_run(hashes, max(carried - runs.n + 1, 0), count, runs.n, np.uint64(0), runs):
+        if _any_run(hashes, max(carried - runs.n + 1, 0), count, runs.n, np.uint64(0), runs, likely):
             return True
         if runs.has_whole:
             first = max(carried - WHOLE_WORDS + 1, 0)
-            if _any_run(hashes, first, count, WHOLE_WORDS, _WHOLE, runs):
+            if _any_run(hashes, first, count, WHOLE_WORDS, _WHOLE, runs, likely):
                 return True
         carried = min(count, keep)
         for word in range(carried):
@@ -183,8 +192,9 @@ def _has_hit(data: Any, at: Any, end: Any, word_tables: Any, runs: Any, hashes: 
 @njit(cache=True, nogil=True)
 def _scan(data: Any, offsets: Any, word_tables: Any, runs: Any, found: Any) -> None:
     hashes = np.empty(_BLOCK + runs.n + WHOLE_WORDS + 2, np.uint64)
+    likely = np.empty(hashes.size, np.uint64)
     for row in range(offsets.size - 1):
-        found[row] = _has_hit(data, offsets[row], offsets[row + 1], word_tables, runs, hashes)
+        found[row] = _has_hit(data, offsets[row], offsets[row + 1], word_tables, runs, hashes, likely)
 
 
 @njit(cache=True, nogil=True)
@@ -333,6 +343,8 @@ class NgramIndex:
 
 def _widened(found: Hashes, wanted: Hashes, start: int, end: int, shift: int) -> tuple[int, int]:
     """Widen a match to all words around it that agree; word `i` of the text is word `i + shift` of the wanted."""
+    if not wanted.size:
+        return start, end
     while start > 0 and start + shift > 0 and found[start - 1] == wanted[start + shift - 1]:
         start -= 1
     while end < found.size and end + shift < wanted.size and found[end] == wanted[end + shift]:

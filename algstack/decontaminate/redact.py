@@ -68,6 +68,8 @@ _PRIVATE_KEY = re.compile(
     r"|-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?:[^\n]*\n\s*[A-Za-z0-9+/=]{40,})+",
     re.DOTALL,
 )
+_JWT_TAIL = re.compile(r"[\w.=-]*")  # the signature, which the rule leaves out
+_KEY_BODY = re.compile(r"[A-Za-z0-9+/=]{32}")
 _ASSIGNED = re.compile(
     r"""(?i)(?<![A-Za-z0-9])(?:[\w-]*(?:passw(?:or)?d|passwd|pwd|secret|api_?key|auth_?token|access_?token|secret_?key))
         ["']?\s*(?:=>|:=|=|:)\s*(?P<quote>["'])(?P<secret>[^"'\s\\]{6,100})(?P=quote)""",
@@ -87,7 +89,7 @@ _EMAIL_SIEVE = r"[A-Za-z0-9]@[A-Za-z0-9][A-Za-z0-9.-]*\.[A-Za-z]{2}"
 _TOP_DOMAINS_TEXT = "com org net edu gov mil int info biz name dev app io ai cloud tech online site xyz"
 _TOP_DOMAINS = frozenset(_TOP_DOMAINS_TEXT.split())
 _NOBODY = re.compile(
-    r"(?i)(?:^(?:git|svn|hg|noreply|no-reply|root|user|username|foo|bar|name|you|your\.?\w*|email|me)@)"
+    r"(?i)(?:^(?:git|svn|hg|noreply|no-reply|root|user|username|foo|bar|name|you|your\.?\w*|email|me|(?:your|my|some)[-_.]\w+)@)"
     r"|@(?:[\w.-]*\.)?(?:example|test|invalid|localhost|domain|host|server|company|mycompany|foo|bar|email|mail)\.\w+$"
     r"|@users\.noreply\.github\.com$|@(?:[\w.-]*\.)?example\.[\w.]+$"
 )
@@ -99,6 +101,7 @@ _NETWORK = re.compile(
     r"(?i)(?<![a-z])(?:ip|ipv4|ipv6|addr|address|host|hosts|hostname|server|gateway|ssh|ping|http|https|ftp|dns|url|port|proxy"
     r"|socket|listen|connect|bind|remote|client|router|subnet|netmask|inet|ip_address|server_ip|scp|telnet|node)(?![a-z])|://"
 )
+_SECTIONS = 32  # numbers of sections and versions are smaller than this
 _NAME_SERVERS = frozenset(["8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "208.67.222.222", "208.67.220.220"])
 
 _FORMAL = frozenset(["coq", "isabelle", "lean", "agda", "idris", "metamath", "hollight"])
@@ -167,12 +170,17 @@ def _patterns(detector: Any) -> Iterable[re.Pattern[str]]:
 def _secrets(text: str, lang: str | None) -> Iterator[Span]:
     lower = text.lower()
     for found in _PRIVATE_KEY.finditer(text) if "private key" in lower else ():
+        if not _KEY_BODY.search(found.group()):
+            continue  # the markers alone, in a program that reads keys
         yield Span(found.start(), found.end(), "private-key", KEY)
     for kind, words, patterns in _rules():
         if any(word in lower for word in words):
             for pattern in patterns:
                 for found in pattern.finditer(text):
-                    start, end = found.span(found.lastindex or 0)
+                    # A group is the secret, or only the token's prefix.
+                    group = found.lastindex if found.lastindex and len(found[found.lastindex]) >= 16 else 0
+                    start, end = found.span(group)
+                    end = _JWT_TAIL.match(text, end).end() if kind == "jwt" else end  # type: ignore[union-attr]
                     if not _is_inside(text, start, end) and _is_token(kind, text[start:end]):
                         yield Span(start, end, kind, KEY)
     if lang not in _FORMAL:
@@ -251,6 +259,8 @@ def _is_network(text: str, start: int, end: int) -> bool:
     line = text[line_start : text.find("\n", end) if text.find("\n", end) >= 0 else len(text)]
     if re.match(r":\d{2,5}(?!\d)|/\d{1,2}(?!\d)", text[end : end + 7]):
         return True
+    if ":" not in text[start:end] and max(map(int, text[start:end].split("."))) < _SECTIONS:
+        return False
     if re.search(r"(?i)version|release|theorem|lemma|section|§|oid|\bv\.?\s*$", line[: start - line_start][-30:]):
         return False
     return _NETWORK.search(line) is not None

@@ -21,7 +21,7 @@ from algstack import dataset, engine
 from algstack.dataset import Counts, Part, StageFolder, StageRecord, TaskRecord
 from algstack.decontaminate import benchmarks, index, report
 from algstack.decontaminate.decide import REASONS, REPOSITORY, Verdict, decide
-from algstack.decontaminate.match import COLUMNS, FINDINGS, Finding, look
+from algstack.decontaminate.match import COLUMNS, FINDINGS, TALLIES, Finding, look
 from algstack.decontaminate.redact import candidates, redact
 from algstack.documents import DECISIONS, clip
 from algstack.manifest import RedactConfig, select
@@ -35,7 +35,7 @@ FINDINGS_FOLDER = "findings"
 INDEX_FOLDER = "index"
 
 REPOSITORY_PROBLEMS = 5
-"""Fewest problems or documents of a benchmark in a repository for it to be taken for the benchmark."""
+"""Fewest problems of benchmarks in a repository for it to be taken for one."""
 
 
 def run(context: Context) -> StageRecord:
@@ -145,7 +145,7 @@ def _note(tallies: list[pl.DataFrame]) -> dict[str, list[int]]:
 def _benchmark_repositories(found: StageRecord | None, share: float) -> dict[str, str]:
     """Return the repositories that are a benchmark by their content, each with the evidence."""
     totals: dict[str, Counter[str]] = {}
-    names = ("theorems", "theorems_hit", "characters", "characters_hit")
+    names = [name for name in TALLIES if name != "repo"]
     for task in found.tasks if found else ():
         for repo, values in task.note["repositories"].items():
             totals.setdefault(repo, Counter()).update(dict(zip(names, values, strict=True)))
@@ -153,9 +153,11 @@ def _benchmark_repositories(found: StageRecord | None, share: float) -> dict[str
     for repo, total in sorted(totals.items()):
         theorems = total["theorems_hit"] / max(total["theorems"], 1)
         text = total["characters_hit"] / max(total["characters"], 1)
-        if total["theorems_hit"] >= REPOSITORY_PROBLEMS and theorems >= share:
+        if total["problems"] < REPOSITORY_PROBLEMS:
+            continue
+        if theorems >= share:
             verdicts[repo] = f"{total['theorems_hit']} of its {total['theorems']} theorems are a benchmark's"
-        elif total["characters_hit"] and text >= share:
+        elif text >= share:
             verdicts[repo] = f"{text:.0%} of its text is a benchmark's"
     return verdicts
 

@@ -146,6 +146,9 @@ TELLING_DIFFERENT = 6
 """A statement with fewer words than the first, or fewer different ones that are no variables than the second, says too
 little to be recognised without its name: thousands of lemmas read `f (a * b) = f a * f b`."""
 
+TELLING_NUMERAL_LENGTH = 5
+"""With a number of three digits or more fewer words are enough: `91 ^ 2 = 8281`."""
+
 
 def words(statement: str, lang: str) -> tuple[str, ...]:
     """Return a statement's normal form.
@@ -168,6 +171,8 @@ def words(statement: str, lang: str) -> tuple[str, ...]:
 
 def is_telling(statement: Sequence[str]) -> bool:
     """Whether a normal form says enough to be recognised without a name."""
+    if len(statement) >= TELLING_NUMERAL_LENGTH and any(word.isdigit() and len(word) >= 3 for word in statement):
+        return True
     different = {word for word in statement if word not in _OPEN + _CLOSE and not word.startswith("v#")}
     return len(statement) >= TELLING_LENGTH and len(different) >= TELLING_DIFFERENT
 
@@ -317,6 +322,9 @@ class _Reader:
             token = self.tokens[place]
             depth += (token in _OPEN) - (token in _CLOSE)
             if depth == 0 and token in (",", ".", "=>"):
+                return place
+            # HOL Light: `!x:num y:num. …`
+            if depth == 0 and place > at + 1 and _is_variable(token) and self.tokens[place + 1 : place + 2] == [":"]:
                 return place
             if depth < 0:
                 return place

@@ -130,29 +130,21 @@ def steps(language: Language) -> list[str]:
 
 
 def measured(batch: pl.DataFrame) -> pl.DataFrame:
-    """Add `bytes`, `digits` and `characters` of the text."""
-    return batch.hstack(scan.densities(batch["text"])).with_columns(bytes=pl.col("text").str.len_bytes())
+    """Add the text's `head`, and its `bytes`, `digits` and `characters`."""
+    counts = scan.densities(batch["text"])
+    return batch.hstack(counts).with_columns(bytes=pl.col("text").str.len_bytes(), head=scan.head(pl.col("text")))
 
 
 def _pass(alive: pl.DataFrame, language: Language, checks: Iterable[Check], drops: list[pl.DataFrame]) -> pl.DataFrame:
     for check in checks:
         if not alive.height:
             break
-        alive = _with_view(alive, check, language)
-        mask = alive.select(check.dropped.alias("dropped"))["dropped"]
+        mask = check.drops(alive, language.syntax)
         if mask.any():
             lost = alive.filter(mask)
             drops.append(_dropped(lost, check.rule, check.reason, check.evidence(lost)))
             alive = alive.filter(~mask)
     return alive
-
-
-def _with_view(batch: pl.DataFrame, check: Check, language: Language) -> pl.DataFrame:
-    if check.column in batch.columns:
-        return batch
-    if check.column == "code":
-        return batch.with_columns(scan.code(batch["text"], language.syntax))
-    return batch.with_columns(head=scan.head(pl.col("text")))
 
 
 def _transform(alive: pl.DataFrame, language: Language, drops: list[pl.DataFrame]) -> pl.DataFrame:
@@ -226,6 +218,5 @@ def _verdicts(batch: pl.DataFrame, language: Language, languages: Languages) -> 
 
 
 def _verdict(batch: pl.DataFrame, language: Language, check: Check) -> Verdict:
-    batch = _with_view(batch, check, language)
-    drops = bool(batch.select(check.dropped.alias("dropped")).item())
+    drops = bool(check.drops(batch, language.syntax).item())
     return Verdict(language.name, check.rule, check.reason, drops, check.evidence(batch).item() if drops else None)

@@ -70,9 +70,8 @@ def apply(rule: Rule, examples: Sequence[str], syntax: Syntax) -> list[bool]:
             "text": subjects,
             "path": subjects,
             "repo": subjects,
-            "code": scan.code(subjects, syntax) if rule.where == "code" else subjects,
             "head": subjects.to_frame().select(scan.head(pl.col("text"))).to_series(),
             "bytes": subjects.str.len_bytes(),
         }
     ).hstack(scan.densities(subjects))
-    return frame.select(rules.check(rule).dropped.alias("dropped")).to_series().to_list()
+    return rules.check(rule).drops(frame, syntax).to_list()

@@ -188,11 +188,14 @@ class Languages(Mapping[str, Language]):
 
     @cached_property
     def rivals(self) -> dict[str, tuple[str, ...]]:
-        """Extension -> every language that may be behind it, the default one first; only where there are several."""
+        """Extension -> every language that may be behind it, the default one first; only where there are several.
+
+        What nobody wants takes part only if it has signs: what cannot be recognised cannot take a file away.
+        """
         table: dict[str, set[str]] = {extension: set(names) for extension, names in self.extensions.items()}
         for language in self.others.values():
             for extension in language.extensions:
-                if extension in table:
+                if extension in table and language.signs:
                     table[extension].add(language.name)
         return {
             extension: tuple(sorted(names, key=lambda name: (extension not in self.any(name).default_for, name)))
@@ -215,6 +218,23 @@ class Languages(Mapping[str, Language]):
         """The first language that names a path's extension, or None."""
         extension = self.extension_of(path)
         return self.extensions[extension][0] if extension else None
+
+    def by_label(self, label: str) -> str | None:
+        """The wanted language that a name, an alias or one of GitHub's names means, or None."""
+        return self._labels.get(label.lower())
+
+    @cached_property
+    def _labels(self) -> dict[str, str]:
+        labels: dict[str, str] = {}
+        for language in self.values():
+            for label in (*language.linguist, language.title, *language.aliases):
+                labels.setdefault(label.lower(), language.name)
+        return labels | {name: name for name in self}
+
+    def is_anothers(self, path: str) -> bool:
+        """Whether a path's extension is that of a language of the profile that nobody wants."""
+        name = path.rsplit("/", 1)[-1].lower()
+        return any(name.endswith(extension) for other in self.others.values() for extension in other.extensions)
 
     def fingerprint(self, name: str) -> dict[str, Any]:
         """All that decides one language's decisions: its own file, and what it is told apart from."""

@@ -26,8 +26,8 @@ from algstack.filter.scan import Bytes, as_texts
 class _Model(NamedTuple):
     """A naive Bayes model over features that an automaton on bytes finds.
 
-    `moves[state * 256 + byte]` is the next state; state s counts for the features
-    `features[starts[s]:starts[s + 1]]`; a text's score of language c is the sum of `weights[feature, c]` and `priors[c]`.
+    `moves[state * 256 + byte]` is the next state; state s counts for the features `features[starts[s]:starts[s + 1]]`;
+    a text's score of language c is the sum of `weights[feature, c]` over its features, and `priors[c]`.
     """
 
     moves: NDArray[np.uint16]

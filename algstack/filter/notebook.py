@@ -63,7 +63,7 @@ def _silenced() -> Iterator[None]:
 
 
 def _read(text: str) -> Any:
-    return nbformat.convert(reader.reads(text), 4)
+    return nbformat.convert(reader.reads(text), 4)  # type: ignore[no-untyped-call]
 
 
 # --- ours -------------------------------------------------------------------------------------------------------------

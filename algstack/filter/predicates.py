@@ -34,8 +34,44 @@ def _is_large_julia(column: str) -> pl.Expr:
     return (pl.col("bytes") >= JULIA_LARGE) & (few_tests | (digits > 0.5))
 
 
+LONG_LINE = 1_000
+LONG_LINES_FROM = 5_000
+
+
+def _line_length(column: str) -> pl.Expr:
+    return pl.col("bytes") / (pl.col(column).str.count_matches("\n", literal=True) + 1)
+
+
+def _has_long_lines(column: str) -> pl.Expr:
+    return (pl.col("bytes") >= LONG_LINES_FROM) & (_line_length(column) > LONG_LINE)
+
+
 def _language(column: str) -> pl.Expr:
     return pl.col(column).map_batches(natural.identify, return_dtype=pl.String)
+
+
+FORMULAS_A_THOUSAND = 0.5
+
+# A pair of dollars is a formula only if something between them is no plain word: "$5 or $6" is money.
+_FORMULA = r"\$\$?[^$\n]{0,300}?[\\^_=+<>{}|][^$\n]{0,300}?\$|\$[A-Za-z]['()A-Za-z0-9]{0,7}\$|\\begin\{|\\\[|\\\("
+_TAGS = r"(?m)^Tags: (.*)$"
+_MATHEMATICAL_TAG = (
+    "agda|algebra|analysis|calculus|combinatori|coq|equation|function|geometr|group|induction|inequalit|integra|"
+    "isabelle|lean|linear|logic|math|matri|number|numeric|optimi|polynomial|probabilit|proof|regression|rocq|"
+    "sequence|series|set-theory|simulation|statistic|symbolic|tensor|theorem|theory|topolog|vector"
+)
+_FORMAL_CODE = r"(?m)^```+(?:agda|coq|gap|isabelle|lean|maple|mathematica|matlab|sage|tex)"
+
+
+def _formulas(column: str) -> pl.Expr:
+    return pl.col(column).str.count_matches(_FORMULA)
+
+
+def _has_little_mathematics(column: str) -> pl.Expr:
+    characters = pl.max_horizontal(pl.col(column).str.len_chars(), 1)
+    tags = pl.col(column).str.extract(_TAGS).fill_null("")
+    few = _formulas(column) * 1000 / characters < FORMULAS_A_THOUSAND
+    return few & ~tags.str.contains(_MATHEMATICAL_TAG) & ~pl.col(column).str.contains(_FORMAL_CODE)
 
 
 PREDICATES = {
@@ -43,6 +79,22 @@ PREDICATES = {
         f"At least {JULIA_LARGE:,} bytes, and fewer than {JULIA_TESTS:g} `@test` a line or more than half digits.",
         _is_large_julia,
         lambda column: pl.format("{} bytes, {} @test a line", "bytes", _julia_tests(column).round(3)),
+    ),
+    "little-mathematics": Predicate(
+        f"Fewer than {FORMULAS_A_THOUSAND:g} formulas in 1,000 characters, no tag with a mathematical word in it (in a "
+        "line `Tags: …`), and no code block in a mathematical language.",
+        _has_little_mathematics,
+        lambda column: pl.format(
+            "{} formulas in {} characters, tags: {}",
+            _formulas(column),
+            pl.col(column).str.len_chars(),
+            pl.col(column).str.extract(_TAGS).fill_null("none"),
+        ),
+    ),
+    "long-lines": Predicate(
+        f"At least {LONG_LINES_FROM:,} bytes, in lines of more than {LONG_LINE:,} bytes on average.",
+        _has_long_lines,
+        lambda column: pl.format("{} bytes a line", _line_length(column).round(0).cast(pl.Int64)),
     ),
     "not-english": Predicate(
         "langid.py identifies another natural language than English.",

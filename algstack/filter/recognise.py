@@ -1,7 +1,7 @@
 """Which language a document is in: by its extension, and by its content where several languages share one.
 
-Each language has signs, patterns with points. Every sign found near the beginning counts once; the most points win; a tie goes to
-the language that the user says the document is in, then to the extension's default one.
+Each language has signs, patterns with points. Every sign found near the beginning counts once; the most points win; a
+tie goes to the language that the user says the document is in, then to the extension's default one.
 """
 
 from __future__ import annotations
@@ -16,8 +16,12 @@ from algstack.documents import clip
 from algstack.filter import patterns, scan
 from algstack.filter.language import Language, Languages, Sign
 
-WINDOW = 50_000
-"""Characters at the beginning of a text in which signs are sought."""
+WINDOWS = (4_000, 50_000)
+"""Characters at the beginning of a text in which signs are sought: more only where few leave it open."""
+
+ENOUGH = 8
+LEAD = 5
+"""A contest is over when the first has ENOUGH points and leads by LEAD."""
 
 STRONG = 3
 """Points from which a sign is strong: one of them is sought before all the signs are."""
@@ -88,46 +92,67 @@ def _recognised(
     texts: pl.Series, group: pl.DataFrame, rivals: Sequence[Language], languages: Languages
 ) -> pl.DataFrame:
     """Decide a group of documents that share an extension: columns `row`, `owner`, `found`."""
-    texts = texts.str.head(WINDOW)
-    best, winner = np.zeros(len(texts), np.int64), np.zeros(len(texts), np.int64)
-    best[:] = -1
-    for number, rival in enumerate(rivals):
-        _compete(texts, rival, number, best, winner)
-    names = pl.Series("found", [rivals[number].name for number in winner], pl.String)
+    winner = np.zeros(len(texts), np.int64)
+    open_rows = np.arange(len(texts))
+    for window in WINDOWS:
+        scores = _Scores(texts.gather(open_rows).str.head(window))
+        for number, rival in enumerate(rivals):
+            scores.compete(rival, number)
+        winner[open_rows] = scores.winner
+        # A text that the first window holds whole has nothing more to say.
+        more = texts.gather(open_rows).str.len_bytes().to_numpy() > window
+        open_rows = open_rows[scores.is_close() & more]
+    names = pl.Series("found", [rivals[int(number)].name for number in winner], pl.String)
     wanted = pl.col("found").is_in(list(languages))
     found = group.select("row", "owner").with_columns(names)
     return found.with_columns(owner=pl.when(wanted).then("found").otherwise("owner"))
 
 
-def _compete(texts: pl.Series, rival: Language, number: int, best: Points, winner: Points) -> None:
-    """Let one language take the texts in which its signs have more points than any language before it.
+class _Scores:
+    """The contest of the languages for each of some texts: who leads, with how many points, and who is next."""
 
-    Only texts that it can still win are looked at, which leaves few: first one pattern asks for any strong sign.
-    """
-    ordered = sorted(rival.signs, key=lambda sign: -sign.points)
-    at_most = sum(max(sign.points, 0) for sign in ordered)
-    weak = sum(sign.points for sign in ordered if 0 < sign.points < STRONG)
-    rows = np.flatnonzero(best < at_most) if ordered else np.flatnonzero(best < 0)
-    if not ordered:
-        best[rows], winner[rows] = 0, number
-        return
-    texts = texts.gather(rows)
-    is_open = (best[rows] < weak) | _has_strong(texts, rival.signs)
-    rows, frame = rows[is_open], _views(texts.filter(is_open), rival)
-    points, left = np.zeros(len(rows), np.int64), at_most
-    for sign in ordered:
-        left -= max(sign.points, 0)
-        points += sign.points * frame.select(_found(sign)).to_series().to_numpy()
-        can_win = points + left > best[rows]
-        if not can_win.all():
-            rows, frame, points = rows[can_win], frame.filter(can_win), points[can_win]
-    best[rows], winner[rows] = points, number
+    def __init__(self, texts: pl.Series) -> None:
+        self._texts = texts
+        self._best = np.full(len(texts), -1, np.int64)
+        self._next = np.full(len(texts), -1, np.int64)
+        self.winner = np.zeros(len(texts), np.int64)
+
+    def is_close(self) -> NDArray[np.bool_]:
+        """Whether more text might decide otherwise."""
+        return (self._best < ENOUGH) | (self._best - self._next < LEAD)
+
+    def compete(self, rival: Language, number: int) -> None:
+        """Let one language take the texts in which its signs have more points than any language's before it.
+
+        Only texts in which it can come near are looked at: first one pattern asks for any strong sign.
+        """
+        signs = sorted(rival.signs, key=lambda sign: -sign.points)
+        left = sum(max(sign.points, 0) for sign in signs)
+        weak = sum(sign.points for sign in signs if 0 < sign.points < STRONG)
+        rows = np.flatnonzero(self._best - LEAD < left)
+        texts = self._texts.gather(rows)
+        is_open = (self._best[rows] - LEAD < weak) | _has_strong(texts, signs)
+        rows, frame = rows[is_open], _views(texts.filter(is_open), rival)
+        points = np.zeros(len(rows), np.int64)
+        for sign in signs:
+            left -= max(sign.points, 0)
+            points += sign.points * frame.select(_found(sign)).to_series().to_numpy()
+            is_near = points + left > self._best[rows] - LEAD
+            if not is_near.all():
+                rows, frame, points = rows[is_near], frame.filter(is_near), points[is_near]
+        self._enter(rows, points, number)
+
+    def _enter(self, rows: NDArray[np.int64], points: Points, number: int) -> None:
+        leads = points > self._best[rows]
+        self._next[rows] = np.where(leads, self._best[rows], np.maximum(self._next[rows], points))
+        self.winner[rows[leads]] = number
+        self._best[rows[leads]] = points[leads]
 
 
 def _has_strong(texts: pl.Series, signs: Sequence[Sign]) -> NDArray[np.bool_]:
     """Whether a strong sign stands in each text, comments included: seldom, where it is not the language."""
     strong = [sign.match for sign in signs if sign.points >= STRONG]
-    if not strong:
+    if not strong or not len(texts):
         return np.ones(len(texts), np.bool_)
     return texts.str.contains(patterns.compiled(strong)).to_numpy()
 
@@ -148,7 +173,7 @@ def evidence(texts: pl.Series, language: Language) -> pl.Series:
     ordered = sorted((sign for sign in language.signs if sign.points > 0), key=lambda sign: -sign.points)
     if not ordered:
         return pl.Series("evidence", [f"{language.title}: nothing speaks for another language"] * len(texts), pl.String)
-    frame = _views(texts.str.head(WINDOW), language)
+    frame = _views(texts.str.head(WINDOWS[0]), language)
     table = frame.select(_found(sign).fill_null(False).alias(str(number)) for number, sign in enumerate(ordered))
     seen = [
         [f"`{sign.match}`" for sign, stands in zip(ordered, row, strict=True) if stands][:SHOWN]

@@ -14,8 +14,9 @@ from functools import lru_cache
 import polars as pl
 
 from algstack.documents import clip
-from algstack.filter import patterns, predicates
+from algstack.filter import patterns, predicates, scan
 from algstack.filter.language import Language, Rule
+from algstack.filter.syntax import Syntax
 
 SHOWN_WORDS = 8
 CONTEXT = 60
@@ -26,13 +27,31 @@ Evidence = Callable[[pl.DataFrame], pl.Series]
 
 @dataclass(frozen=True)
 class Check:
-    """A rule made ready: `dropped` is a Boolean expression, never null; `evidence` says what dropped rows show."""
+    """A rule made ready.
+
+    `dropped` says of each row, never null, whether the rule drops it. A rule that looks at the `code` has a `pattern`
+    instead, which must be found (`required`), or must not, both in the text and in its code: so that only the texts
+    that have it anywhere need be rid of their comments. `evidence` says what dropped rows show.
+    """
 
     rule: str
     reason: str
     column: str
-    dropped: pl.Expr
     evidence: Evidence
+    dropped: pl.Expr | None = None
+    pattern: str = ""
+    required: bool = False
+
+    def drops(self, batch: pl.DataFrame, syntax: Syntax) -> pl.Series:
+        """Say of each row of a batch whether the rule drops it."""
+        if self.dropped is not None:
+            return batch.select(self.dropped.alias("dropped")).to_series()
+        found = batch["text"].str.contains(self.pattern)
+        if found.any():
+            code = scan.code(batch["text"].filter(found), syntax)
+            rows = found.arg_true()
+            found = found.scatter(rows.filter(~code.str.contains(self.pattern)), False)
+        return ~found if self.required else found
 
 
 def limits(language: Language) -> list[Check]:
@@ -42,18 +61,17 @@ def limits(language: Language) -> list[Check]:
     if limit.empty != "allowed":
         measure = "characters" if limit.empty == "blank" else "bytes"
         checks.append(
-            Check("empty", "The file is empty.", "text", pl.col(measure) == 0, _said(pl.format("{} bytes", "bytes")))
+            Check("empty", "The file is empty.", "text", _said(pl.format("{} bytes", "bytes")), pl.col(measure) == 0)
         )
     if limit.max_bytes is not None:
         reason = f"The file is larger than {limit.max_bytes:,} bytes."
-        checks.append(
-            Check("too-large", reason, "text", pl.col("bytes") > limit.max_bytes, _said(pl.format("{} bytes", "bytes")))
-        )
+        said = _said(pl.format("{} bytes", "bytes"))
+        checks.append(Check("too-large", reason, "text", said, pl.col("bytes") > limit.max_bytes))
     if limit.max_digits is not None:
         reason = f"More than {limit.max_digits:g} of the characters are digits: data, not text."
         share = pl.col("digits") / pl.max_horizontal("characters", 1)
-        said = pl.format("{} of {} characters are digits", "digits", "characters")
-        checks.append(Check("too-many-digits", reason, "text", share > limit.max_digits, _said(said)))
+        said = _said(pl.format("{} of {} characters are digits", "digits", "characters"))
+        checks.append(Check("too-many-digits", reason, "text", said, share > limit.max_digits))
     return checks
 
 
@@ -62,13 +80,15 @@ def check(rule: Rule) -> Check:
     """Make one rule ready."""
     if rule.predicate is not None:
         predicate = predicates.PREDICATES[rule.predicate]
-        return Check(rule.id, rule.reason, rule.where, predicate.dropped(rule.where), _said(predicate.seen(rule.where)))
+        said = _said(predicate.seen(rule.where))
+        return Check(rule.id, rule.reason, rule.where, said, predicate.dropped(rule.where))
     column, pattern = _target(rule)
+    required = rule.condition.startswith("require")
+    evidence = _said(pl.lit(_wanted(rule))) if required else _seen(column, pattern)
+    if column == "code":
+        return Check(rule.id, rule.reason, column, evidence, None, pattern, required)
     found = pl.col(column).str.contains(pattern)
-    if rule.condition.startswith("require"):
-        said = pl.lit(_wanted(rule)) if rule.condition == "require_any" else pl.lit("not found")
-        return Check(rule.id, rule.reason, column, (~found).fill_null(False), _said(said))
-    return Check(rule.id, rule.reason, column, found.fill_null(False), lambda rows: _context(rows[column], pattern))
+    return Check(rule.id, rule.reason, column, evidence, (~found if required else found).fill_null(False))
 
 
 def _target(rule: Rule) -> tuple[str, str]:
@@ -88,6 +108,8 @@ def _target(rule: Rule) -> tuple[str, str]:
 
 
 def _wanted(rule: Rule) -> str:
+    if rule.condition != "require_any":
+        return "not found"
     given: Sequence[str] = getattr(rule, rule.condition)
     shown = ", ".join(f"`{word}`" for word in given[:SHOWN_WORDS])
     more = f" and {len(given) - SHOWN_WORDS} more" if len(given) > SHOWN_WORDS else ""
@@ -96,6 +118,11 @@ def _wanted(rule: Rule) -> str:
 
 def _said(expression: pl.Expr) -> Evidence:
     return lambda rows: rows.with_columns(expression.cast(pl.String).alias("evidence"))["evidence"]
+
+
+def _seen(column: str, pattern: str) -> Evidence:
+    # The code has the text's offsets, but not its comments: the text shows more.
+    return lambda rows: _context(rows["text" if column == "code" else column], pattern)
 
 
 def _context(texts: pl.Series, pattern: str) -> pl.Series:

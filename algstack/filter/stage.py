@@ -69,9 +69,21 @@ def run(context: Context, languages: Sequence[str] | None = None) -> dict[str, S
     folders = {name: StageFolder(root / name, STAGE, CODE, {**known.fingerprint(name), **refused}) for name in wanted}
     expected = {name: _expected(folder, parts) for name, folder in folders.items()}
     pending = {name: folder for name, folder in folders.items() if not folder.is_complete(expected[name])}
+    _remove_stale(root, known)
     if pending:
         _complete(context, known, asked, parts, pending, expected)
     return {name: _loaded(folder) for name, folder in folders.items()}
+
+
+def _remove_stale(root: Path, known: Languages) -> None:
+    """Remove what other filter files decided: a document must not have decisions of two rules of recognition."""
+    for path in sorted(root.glob(f"*/{dataset.STAGE_FILE}")):
+        record = dataset.load_stage(path.parent)
+        name = path.parent.name
+        if record is not None and (name not in known or record.config != known.fingerprint(name)):
+            path.unlink()
+        if name not in known:
+            shutil.rmtree(path.parent)
 
 
 def _expected(folder: StageFolder, parts: Sequence[KeptDocuments]) -> dict[str, str]:

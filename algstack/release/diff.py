@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from algstack import dataset
+from algstack import dataset, removal
 from algstack.dataset import Record, StageRecord
 from algstack.errors import DatasetError
 from algstack.release.statistics import dropped_paths, shard_paths, split_of_file
@@ -144,7 +144,9 @@ def _why(removed: pl.DataFrame, new: Path) -> dict[str, int]:
     ]
     if drops:
         table = pl.concat(drops)
-        for on in ("id", "key"):
+        left = left.with_columns(unnamed=removal.unnamed("id"))
+        table = table.with_columns(unnamed=pl.col("id"))
+        for on in ("id", "key", "unnamed"):
             known = table.unique(on, keep="first", maintain_order=True).select(on, "stage", "rule")
             found = left.join(known, on=on, how="inner")
             reasons.update(f"{stage}: {rule}" for stage, rule in found.select("stage", "rule").iter_rows())

@@ -14,8 +14,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from algstack import removal
 from algstack.documents import DECISIONS, DOCUMENTS
 from algstack.errors import DatasetError
+from algstack.release.leaks import Refusal, decisions
 from algstack.workspace import DECIDING_STAGES, OPTIONAL_STAGES, KeptDocuments, Workspace, as_frame, decisions_name
 
 NO_FILTER = "no-filter"
@@ -110,20 +112,32 @@ def _decided(
     )
 
 
-def dropped_rows(part: Decided) -> pl.DataFrame:
-    """Return the rows of DROPPED of one task of the crawl, sorted by id."""
+def dropped_rows(part: Decided, refusals: Sequence[Refusal] = ()) -> pl.DataFrame:
+    """Return the rows of DROPPED of one task of the crawl, sorted by id; `refusals` are of the release itself."""
     known = _documents(part)
     drops = [_drops(paths) for _, paths in part.decisions]
     if unsaid := [frame["id"][0] for frame in (drop.filter(_UNSAID) for drop in drops) if frame.height]:
         raise DatasetError(f"{unsaid[0]}: dropped without a rule and a reason. This is a defect; please report it.")
     filtered = next((paths for stage, paths in part.decisions if stage == "filter"), ())
-    rows = pl.concat([*drops, _undecided(known, filtered)])
+    refused = decisions(refusals, _latest_languages(known, filtered)).select(_FROM_DECISIONS)
+    rows = pl.concat([*drops, _undecided(known, filtered), refused])
     return (
         rows.join(known.select("id", "repo", "path", "size"), on="id", how="left")
         .with_columns(source=pl.lit(part.source))
         .select(DROPPED.names)
+        .pipe(_without_names)
         .sort("id")
     )
+
+
+def _without_names(rows: pl.DataFrame) -> pl.DataFrame:
+    """Say of documents whose owner wants them gone only that there were some."""
+    is_removed = pl.col("rule") == removal.RULE
+    removed = rows.filter(is_removed)
+    if removed.is_empty():
+        return rows
+    nothing = {name: pl.lit(None, pl.String) for name in ("repo", "path", "evidence")}
+    return pl.concat([rows.filter(~is_removed), removed.with_columns(id=removal.unnamed("id"), **nothing)])
 
 
 def _documents(part: Decided) -> pl.DataFrame:
@@ -140,6 +154,12 @@ def _drops(paths: Sequence[Path]) -> pl.DataFrame:
     ]
     empty = as_frame(pa.schema([DECISIONS.field(name) for name in _FROM_DECISIONS]).empty_table())
     return pl.concat([empty, *(frame.select(_FROM_DECISIONS) for frame in frames)])
+
+
+def _latest_languages(known: pl.DataFrame, filtered: Sequence[Path]) -> pl.DataFrame:
+    """The language that the filter gave each document."""
+    frames = [as_frame(pq.read_table(path, columns=["id", "lang"], use_threads=False)) for path in filtered]
+    return pl.concat(frames) if frames else known.select("id", "lang")
 
 
 def _undecided(known: pl.DataFrame, filtered: Sequence[Path]) -> pl.DataFrame:

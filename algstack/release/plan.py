@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from algstack.dataset import StageRecord
 from algstack.errors import DatasetError
 from algstack.release.dropped import PLACE
+from algstack.release.pages import cut
 from algstack.release.runs import DROPPED_BYTES
 from algstack.workspace import as_frame
 
@@ -157,18 +158,10 @@ def _needed(groups: Sequence[_Group], used: Iterable[int]) -> Iterator[tuple[str
 
 
 def cut_row_groups(ids: Sequence[str], sizes: Sequence[int], target: int) -> list[int]:
-    """Return the offset of the first row of each row group, of about `target` bytes of text.
-
-    A group ends before an id that may open one, once it has 3/4 of the target; at 3/2 it ends in any case.
-    """
-    starts, held = [0], 0
-    for row, (name, size) in enumerate(zip(ids, sizes, strict=True)):
-        full = held >= target * 3 // 2 or (held >= target * 3 // 4 and zlib.crc32(name.encode()) % OPENS_GROUP == 0)
-        if full and row > starts[-1] and name != ids[row - 1]:
-            starts.append(row)
-            held = 0
-        held += size
-    return starts
+    """Return the offset of the first row of each row group, of about `target` bytes of text."""
+    starts = cut((zlib.crc32(name.encode()) for name in ids), sizes, target, OPENS_GROUP)
+    # What was dropped can repeat an id, and a merge finds a group by its first one.
+    return [start for start in starts if not start or ids[start] != ids[start - 1]]
 
 
 def cut_shards(sizes: Sequence[int], target: int) -> list[tuple[int, int]]:

@@ -7,6 +7,7 @@ unfinished release only.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,10 @@ import pyarrow.parquet as pq
 from algstack import documents
 from algstack.dataset import Counts, Part, TaskRecord, sha256_file, written_atomically
 from algstack.errors import DatasetError
-from algstack.release import tokens
+from algstack.manifest import LicensePolicy
+from algstack.release import leaks, policy, tokens
 from algstack.release.dropped import DROPPED, PLACE, Decided, dropped_rows
+from algstack.release.leaks import Leak, Refusal
 from algstack.release.splits import Shares, assign
 from algstack.workspace import KeptDocuments
 
@@ -41,9 +44,11 @@ class RunTask:
     """One task of the crawl to be turned into runs. Picklable."""
 
     part: Decided
+    leaks: tuple[Leak, ...]
     fingerprint: str
     folder: Path
     shares: Shares
+    licenses: LicensePolicy
     tokenizer: str
     tokenizer_folder: Path
 
@@ -58,25 +63,27 @@ def write_runs(task: RunTask) -> TaskRecord:
     parts: list[Part] = []
     groups: Groups = {}
     counts = Counts()
-    for number, frame in enumerate(_kept_runs(task)):
+    refusals: list[Refusal] = [(name, leaks.RULE, leaks.REASON, stays) for name, stays in task.leaks]
+    for number, frame in enumerate(_kept_runs(task, refusals)):
         _write_run(task.folder, f"kept-{task.part.key}-{number:05d}.parquet", frame, parts, groups)
         size = int(frame["size"].sum())
         counts += Counts(documents=frame.height, kept=frame.height, bytes=size, bytes_kept=size)
-    dropped = dropped_rows(task.part)
+    dropped = dropped_rows(task.part, refusals)
     if dropped.height:
         frame = dropped.with_columns(place=pl.lit(PLACE))
         _write_run(task.folder, f"dropped-{task.part.key}.parquet", frame, parts, groups)
+    counts += Counts(documents=len(refusals), dropped=dict(Counter(rule for _, rule, _, _ in refusals)))
     return TaskRecord(
         task=task.part.key, fingerprint=task.fingerprint, counts=counts, parts=tuple(parts), note={"groups": groups}
     )
 
 
-def _kept_runs(task: RunTask) -> Iterator[pl.DataFrame]:
+def _kept_runs(task: RunTask, refusals: list[Refusal]) -> Iterator[pl.DataFrame]:
     if task.part.kept is None:
         return
     pending: list[pl.DataFrame] = []
     held = 0
-    for frame in _described(task.part.kept, task):
+    for frame in _described(task.part.kept, task, refusals):
         pending.append(frame)
         held += int(frame["size"].sum())
         if held >= RUN_BYTES:
@@ -86,10 +93,16 @@ def _kept_runs(task: RunTask) -> Iterator[pl.DataFrame]:
         yield pl.concat(pending).sort("place", "id")
 
 
-def _described(kept: KeptDocuments, task: RunTask) -> Iterator[pl.DataFrame]:
-    """Yield documents with `tokens` and `place`."""
+def _described(kept: KeptDocuments, task: RunTask, refusals: list[Refusal]) -> Iterator[pl.DataFrame]:
+    """Yield documents with `tokens` and `place`; what the licence keeps out is added to `refusals`."""
     count = tokens.counter(task.tokenizer, task.tokenizer_folder)
-    for frame in kept.frames():
+    leaking = [name for name, _ in task.leaks]
+    for every in kept.frames():
+        inside = policy.within(every, task.licenses)
+        refusals += [(name, policy.RULE, policy.REASON, None) for name in every.filter(~inside)["id"]]
+        frame = every.filter(inside & ~every["id"].is_in(leaking))
+        if not frame.height:
+            continue
         _check(frame)
         place = pl.format("data/{}/{}", pl.col("lang"), assign(frame, task.shares))
         counted = pl.Series("tokens", count(frame["text"].to_list()), dtype=pl.Int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 
 from algstack.dataset import Counts, Part, TaskRecord, sha256_file, written_atomically
 from algstack.errors import DatasetError
+from algstack.release import pages
 from algstack.release.dropped import PLACE
 from algstack.release.plan import Shard
 from algstack.release.runs import schema_of
@@ -23,13 +25,6 @@ FEW_VALUES = frozenset(
     }
 )
 """Columns that repeat themselves and are stored with a dictionary."""
-
-CHUNKS = {"min_chunk_size": 16 * 2**10, "max_chunk_size": 64 * 2**10, "norm_level": 0}
-"""Content-defined pages, in bytes before compression: a changed document costs the page it is in.
-
-Measured on 619 MB in 20,536 documents of which 1 % were changed at random places: 4 % of the bytes are new with these
-pages, 10 % with 64-256 KiB, 28 % with Arrow's default of 256-1024 KiB; the files are 5 % and 9 % larger for it.
-"""
 
 ORDER = [("id", "ascending"), ("source", "ascending")]
 """Total: an id is unique among the documents of a release, and two sources can drop one of the same name."""
@@ -59,7 +54,7 @@ def options(schema: pa.Schema, largest_group: int) -> dict[str, object]:
         "compression": "zstd",
         "compression_level": COMPRESSION_LEVEL,
         "use_dictionary": [name for name in schema.names if name in FEW_VALUES],
-        "use_content_defined_chunking": CHUNKS,
+        **pages.WRITE_OPTIONS,
         "write_page_index": True,
         "bloom_filter_options": {"id": {"ndv": largest_group, "fpp": 0.01}},
         "sorting_columns": [pq.SortingColumn(schema.get_field_index("id"))],
@@ -72,19 +67,25 @@ def write_shard(task: ShardTask) -> TaskRecord:
     path = task.release / shard.name
     schema = schema_of(shard.place)
     size = 0
+    refused: Counter[str] = Counter()
     with written_atomically(path) as temporary:
         with pq.ParquetWriter(temporary, schema, **options(schema, max(shard.rows))) as writer:
             for group, rows in zip(merge(shard, task.runs), shard.rows, strict=True):
                 if group.num_rows != rows:
                     raise _miscounted(shard, f"row group of {group.num_rows} rows instead of {rows}")
                 size += pc.sum(group.column("size")).as_py() or 0
-                writer.write_table(group, row_group_size=rows)
+                if shard.place == PLACE:
+                    own = group.filter(pc.equal(group.column("stage"), "release"))
+                    refused.update(own.column("rule").to_pylist())
+                writer.write_table(pages.paged(group), row_group_size=rows)
         written = pq.read_metadata(temporary).num_rows
         if written != sum(shard.rows) or not written:
             raise _miscounted(shard, f"{written} rows instead of {sum(shard.rows)}")
         part = Part(name=shard.name, sha256=sha256_file(temporary), rows=written, bytes=temporary.stat().st_size)
-    # What is dropped was counted by the stage that dropped it.
-    counts = Counts(documents=written, kept=written, bytes=size, bytes_kept=size) if shard.place != PLACE else Counts()
+    counts = Counts(documents=written, kept=written, bytes=size, bytes_kept=size)
+    if shard.place == PLACE:
+        # What other stages dropped was counted by them.
+        counts = Counts(documents=refused.total(), dropped=dict(sorted(refused.items())))
     return TaskRecord(task=shard.task, fingerprint=task.fingerprint, counts=counts, parts=(part,))
 
 

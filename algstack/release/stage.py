@@ -12,15 +12,16 @@ from typing import Any
 
 from algstack import dataset, engine
 from algstack.dataset import STAGE_FILE, StageFolder, StageRecord, TaskRecord
-from algstack.errors import AlgstackError, DatasetError
-from algstack.release import card, croissant, figures, licences, report, tokens
+from algstack.errors import AlgstackError, DatasetError, ManifestError
+from algstack.release import card, croissant, figures, leaks, licences, report, tokens
 from algstack.release.dropped import Decided, decided
 from algstack.release.facts import facts_of
+from algstack.release.leaks import Leak
 from algstack.release.plan import plan
 from algstack.release.runs import RunTask, write_runs
 from algstack.release.shards import ShardTask, write_shard
 from algstack.release.splits import Shares
-from algstack.release.statistics import Statistics, measure
+from algstack.release.statistics import Statistics, measure, shard_paths
 from algstack.workspace import DECIDING_STAGES, Context, kept_documents
 
 STAGE = "release"
@@ -40,7 +41,8 @@ def run(context: Context, version: str | None = None) -> StageRecord:
         DatasetError: a stage before is not complete, or two documents have one id.
     """
     version = checked_version(version or context.manifest.config.version)
-    parts = decided(context.workspace, kept_documents(context.workspace, after=DECIDING_STAGES[-1]))
+    kept = kept_documents(context.workspace, after=DECIDING_STAGES[-1])
+    parts = decided(context.workspace, kept)
     _note_undecided(context)
     final = context.workspace.release(version)
     building = final.with_name(f".building-{version}")
@@ -48,8 +50,10 @@ def run(context: Context, version: str | None = None) -> StageRecord:
     if existing := _existing(final, config):
         shutil.rmtree(building, ignore_errors=True)
         return existing
-    runs = _write_runs(context, building / "runs", parts)
-    if not runs.counts.documents:
+    licenses = context.manifest.config.release.licenses
+    leaking = leaks.find(leaks.clusters_of(context.workspace), kept, _shares(context), licenses)
+    runs = _write_runs(context, building / "runs", parts, leaking)
+    if not runs.counts.kept:
         raise AlgstackError(
             f"{context.workspace.path}: nothing was kept, and a release of nothing is not made. "
             "`algstack status` says what dropped the documents."
@@ -83,13 +87,17 @@ def release_date() -> str | None:
 def _config(context: Context, version: str, parts: Iterable[Decided]) -> dict[str, Any]:
     """Everything that a release is made from: stored in its `stage.json` and compared before it is made again."""
     config = context.manifest.config
+    clusters = leaks.clusters_of(context.workspace)
+    clustered = dataset.sha256_file(clusters) if clusters else None
+    template = _template(context)
     return {
         "version": version,
         "date": release_date(),
-        "manifest": config.model_dump(mode="json", exclude={"version"}),
+        "manifest": config.model_dump(mode="json", exclude={"version", "removal"}),
         "splits": [list(share) for share in _shares(context)],
         "tokenizer": tokens.identity(config.release.tokenizer, context.manifest.folder),
-        "inputs": dataset.fingerprint([[part.key, list(part.inputs)] for part in parts]),
+        "card": dataset.fingerprint(template) if template else None,
+        "inputs": dataset.fingerprint([clustered, *([part.key, list(part.inputs)] for part in parts)]),
         "stages": [stage for stage in DECIDING_STAGES if context.workspace.stage_records(stage)],
     }
 
@@ -121,19 +129,26 @@ def _note_undecided(context: Context) -> None:
         )
 
 
-def _write_runs(context: Context, folder: Path, parts: list[Decided]) -> StageRecord:
+def _write_runs(
+    context: Context, folder: Path, parts: list[Decided], leaking: dict[str, tuple[Leak, ...]]
+) -> StageRecord:
     config = context.manifest.config.release
     identity = tokens.identity(config.tokenizer, context.manifest.folder)
     shares = _shares(context)
     stage = StageFolder(
-        folder, "release-runs", CODE, {"splits": [list(share) for share in shares], "tokenizer": identity}
+        folder,
+        "release-runs",
+        CODE,
+        {"splits": [list(share) for share in shares], "tokenizer": identity, "licenses": config.licenses},
     )
     tasks = {
         part.key: RunTask(
             part=part,
-            fingerprint=stage.task_fingerprint(list(part.inputs)),
+            leaks=leaking.get(part.key, ()),
+            fingerprint=stage.task_fingerprint([list(part.inputs), leaking.get(part.key, ())]),
             folder=folder,
             shares=shares,
+            licenses=config.licenses,
             tokenizer=config.tokenizer,
             tokenizer_folder=context.manifest.folder,
         )
@@ -178,13 +193,25 @@ def _describe(context: Context, folder: StageFolder, record: StageRecord) -> Non
     facts = facts_of(record)
     figures.write(release, facts, statistics)
     report.write(release, context.workspace, release / "report.html")
-    dataset.write_text(release / "README.md", card.render(facts, statistics))
+    dataset.write_text(release / "README.md", card.render(facts, statistics, _template(context)))
     dataset.write_text(release / "LICENSE.md", card.license_text(statistics))
     described = croissant.describe(facts, statistics, record.parts)
     dataset.write_text(release / croissant.NAME, dataset.dump_json(described))
     licences.write(release)
+    leaks.write(release, shard_paths(release), leaks.clusters_of(context.workspace))
     dataset.write_text(release / "manifest.toml", context.manifest.text)
     write_checksums(release)
+
+
+def _template(context: Context) -> str | None:
+    """The card's template that the manifest names, if it names one."""
+    named = context.manifest.config.release.card
+    if named is None:
+        return None
+    try:
+        return context.manifest.resolve(named).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise ManifestError(f"release.card: `{named}` cannot be read. Name a Markdown file in UTF-8.") from None
 
 
 def _remove_strays(release: Path, wanted: set[str]) -> None:
@@ -198,10 +225,10 @@ def _remove_strays(release: Path, wanted: set[str]) -> None:
 
 def _check_counts(release: Path, record: StageRecord, statistics: Statistics) -> None:
     counts, found = record.counts, statistics.total
-    if (counts.documents, counts.bytes) != (found.documents, found.bytes):
+    if (counts.kept, counts.bytes_kept) != (found.documents, found.bytes):
         raise DatasetError(
             f"{release}: the shards hold {found.documents} documents and {found.bytes} bytes of text, but "
-            f"{counts.documents} and {counts.bytes} were written. This is a defect; please report it."
+            f"{counts.kept} and {counts.bytes_kept} were written. This is a defect; please report it."
         )
 
 

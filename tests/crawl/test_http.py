@@ -100,9 +100,7 @@ class Echo(BaseAdapter):
     def close(self) -> None: ...
 
 
-def test_a_session_sends_no_cookies_and_nothing_from_netrc(
-    tmp_path: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_session_sends_no_cookies_and_nothing_from_netrc(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "netrc").write_text("machine host.test login user password secret")  # type: ignore[operator]
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))  # type: ignore[operator]
     session, echo = open_session(2), Echo()

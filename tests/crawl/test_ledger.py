@@ -83,7 +83,9 @@ def test_a_later_discovery_fetches_only_what_moved(tmp_path: Path, again: Found 
 
 
 @pytest.mark.parametrize(("revision", "expected"), [(A, "fetched"), (B, "pinned")])
-def test_a_pin_that_comes_later_tells_whether_rows_still_hold(tmp_path: Path, revision: Revision, expected: str) -> None:
+def test_a_pin_that_comes_later_tells_whether_rows_still_hold(
+    tmp_path: Path, revision: Revision, expected: str
+) -> None:
     with fetched(tmp_path) as ledger:
         ledger.begin("second", ["s"])
         ledger.finish("s", [found(state="found", revision=None)], 1)
@@ -111,9 +113,7 @@ def test_what_is_too_large_stays_so_at_the_same_commit(tmp_path: Path) -> None:
     ],
     ids=["whole", "missing", "cut", "other filters"],
 )
-def test_settle_brings_entries_and_rows_together(
-    tmp_path: Path, damage: object, reading: str, expected: str
-) -> None:
+def test_settle_brings_entries_and_rows_together(tmp_path: Path, damage: object, reading: str, expected: str) -> None:
     with fetched(tmp_path) as ledger:
         stray = Part("repositories/00/2.parquet", 4, 1, 0)
         put(ledger, stray)

@@ -54,7 +54,9 @@ def test_reads_what_tarfile_writes(format_: int, members: list[tuple[str, bytes]
         tar = pack(((tarfile.TarInfo(name), content) for name, content in members), format_)
     except ValueError:  # ustar has no room for the name
         return
-    assert [(name.rstrip("/"), content, kind) for name, content, kind in ours(tar)] == [(name.rstrip("/"), content, kind) for name, content, kind in theirs(tar)]
+    assert [(name.rstrip("/"), content, kind) for name, content, kind in ours(tar)] == [
+        (name.rstrip("/"), content, kind) for name, content, kind in theirs(tar)
+    ]
 
 
 def test_links_folders_and_devices_have_no_content() -> None:
@@ -108,7 +110,9 @@ def test_a_damaged_header(at: int) -> None:
         ours(GOOD[:at] + bytes([GOOD[at] ^ 0x41]) + GOOD[at + 1 :])
 
 
-@pytest.mark.parametrize("records", [b"x", b"9 path", b"999999 path=a\n", b"5 path=abc\n", b"-3 a=b\n", b"12 size=many\n"])
+@pytest.mark.parametrize(
+    "records", [b"x", b"9 path", b"999999 path=a\n", b"5 path=abc\n", b"-3 a=b\n", b"12 size=many\n"]
+)
 def test_a_broken_pax_header(records: bytes) -> None:
     header = tarfile.TarInfo("h")
     header.type = b"x"
@@ -125,6 +129,22 @@ def test_gzip() -> None:
     while stream.read(1 << 20):
         pass
     assert stream.packed == len(packed)
+
+
+class Dripping(io.BytesIO):
+    """Gives seven bytes at a time."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(min(7, size or 0))
+
+
+def test_how_packed_bytes_come_in_makes_no_difference() -> None:
+    packed = gzip.compress(NOISE)
+    seen = []
+    for source in (io.BytesIO(packed), Dripping(packed)):
+        stream = GzipStream(source)
+        seen.append([(stream.read(1000), stream.packed) for _ in range(150)])
+    assert seen[0] == seen[1]
 
 
 @pytest.mark.parametrize("cut", [0, 5, 1000, 100_000])

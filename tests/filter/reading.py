@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from typing import Any
 
 from algstack.filter.language import Language, Rule
 from algstack.filter.syntax import Syntax
@@ -40,7 +42,10 @@ def drops(rule: Rule, document: Document, syntax: Syntax) -> bool:
     if subject is None:
         return False
     if rule.condition.split("_")[1] in ("any", "match", "start"):
-        subject = {"code": code(subject, syntax), "head": subject[:2000]}.get(rule.where, subject)
+        if rule.where == "code":
+            subject = code(subject, syntax)
+        elif rule.where == "head":
+            subject = subject[:2000]
     match rule.condition.split("_")[1]:
         case "any" | "start":
             fold = ascii_lower if rule.ignore_case else str
@@ -48,7 +53,18 @@ def drops(rule: Rule, document: Document, syntax: Syntax) -> bool:
             found = any(test(fold(subject), fold(word)) for word in given)
         case _:
             found = any(search(pattern, subject, rule.ignore_case) for pattern in given)
+    if rule.where == "code":
+        found = found and drops_text(rule, document["text"] or "")
     return not found if rule.condition.startswith("require") else found
+
+
+def drops_text(rule: Rule, text: str) -> bool:
+    """Whether what a rule on the code looks for stands in the text at all."""
+    given = getattr(rule, rule.condition)
+    if rule.condition.endswith("any"):
+        fold = ascii_lower if rule.ignore_case else str
+        return any(fold(word) in fold(text) for word in given)
+    return any(search(pattern, text, rule.ignore_case) for pattern in given)
 
 
 def search(pattern: str, text: str, ignore_case: bool = False) -> bool:
@@ -68,7 +84,47 @@ def large_without_tests(text: str) -> bool:
     return text.count("@test") / (text.count("\n") + 1) < 0.1 or digits / max(len(squeezed), 1) > 0.5
 
 
-PREDICATES = {"large-without-tests": large_without_tests}
+def long_lines(text: str) -> bool:
+    size = len(text.encode())
+    return size >= 5_000 and size / (text.count("\n") + 1) > 1_000
+
+
+@lru_cache(maxsize=1)
+def _identifier() -> Any:
+    from langid.langid import LanguageIdentifier, model
+
+    return LanguageIdentifier.from_modelstring(model, norm_probs=True)
+
+
+def natural_language(text: str) -> str:
+    return str(_identifier().classify(text)[0])
+
+
+def little_mathematics(text: str) -> bool:
+    formula = re.compile(
+        r"\$\$?[^$\n]{0,300}?[\\^_=+<>{}|][^$\n]{0,300}?\$|\$[A-Za-z]['()A-Za-z0-9]{0,7}\$|\\begin\{|\\\[|\\\("
+    )
+    few = len(formula.findall(text)) * 1000 / max(len(text), 1) < 0.5
+    tags = re.search(r"^Tags: (.*)$", text, re.MULTILINE)
+    return (
+        few
+        and not re.search(MATHEMATICAL_TAG, tags[1] if tags else "")
+        and not re.search(r"^```+(?:agda|coq|gap|isabelle|lean|maple|mathematica|matlab|sage|tex)", text, re.MULTILINE)
+    )
+
+
+MATHEMATICAL_TAG = (
+    "agda|algebra|analysis|calculus|combinatori|coq|equation|function|geometr|group|induction|inequalit|integra|"
+    "isabelle|lean|linear|logic|math|matri|number|numeric|optimi|polynomial|probabilit|proof|regression|rocq|"
+    "sequence|series|set-theory|simulation|statistic|symbolic|tensor|theorem|theory|topolog|vector"
+)
+
+PREDICATES = {
+    "large-without-tests": large_without_tests,
+    "little-mathematics": little_mathematics,
+    "long-lines": long_lines,
+    "not-english": lambda text: natural_language(text) != "en",
+}
 
 
 def code(text: str, syntax: Syntax) -> str:

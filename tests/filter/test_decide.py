@@ -13,6 +13,7 @@ from algstack.filter.language import Languages, load_languages
 from tests.filter import reading
 
 DEFAULT = load_languages()
+PROFILES = {"default": DEFAULT, "llemma": load_languages("llemma")}
 
 
 def documents(*rows: tuple[str | None, str, str]) -> pl.DataFrame:
@@ -70,6 +71,33 @@ def test_defects_of_the_published_filters(path: str, text: str, expected: str | 
     assert rule(path, text) == expected
 
 
+# What the published filters decide, by the profile that repeats them, and what ours do.
+@pytest.mark.parametrize(
+    ("path", "text", "published", "ours"),
+    [
+        pytest.param("a.c", "#include <fftw3.h>\n", "no-include", None, id="2.2-joined-words"),
+        pytest.param("a.m", "int main() {\n  int x = 1;\n  return 0;\n}\n", None, "language", id="2.15-multi-line-c"),
+        pytest.param("a.v", "(* wireless *)\nLemma a : True.\nProof. auto. Qed.\n", "verilog", None, id="2.11-wire"),
+        pytest.param("a.py", "", "empty", "empty", id="2.16-empty"),
+        pytest.param("a.jl", " \n", None, "empty", id="2.16-blank-julia"),
+        pytest.param("a.m", "", None, "empty", id="2.16-empty-matlab"),
+        pytest.param("a.py", "import jaxb\n", None, "no-mathematics", id="2.17-jaxb"),
+        pytest.param("a.py", "import os, numpy\n", "no-import", None, id="2.17-second-import"),
+        pytest.param("a.hs", "import Data.Complexity\n", None, "no-mathematics", id="2.17-complexity"),
+        pytest.param("a.mpl", '<?xml version="1.0"?>\n', "xml", "xml", id="xml-in-mpl"),
+        pytest.param("a.jl", '{"a": 1}\n', "not-julia", "not-julia", id="json-in-jl"),
+    ],
+)
+def test_both_profiles(path: str, text: str, published: str | None, ours: str | None) -> None:
+    assert rule(path, text, PROFILES["llemma"]) == published
+    assert rule(path, text) == ours
+
+
+def test_a_text_of_one_gigantic_line() -> None:
+    assert rule("a.py", "import numpy;" * 50_000) == "minified"
+    assert rule("a.v", "x" * 1_500_000) == "too-large"
+
+
 def test_benchmark_copies_are_dropped() -> None:  # defect 2.12
     frame = documents(("lean", "a.lean", "theorem a : True := trivial")).with_columns(
         repo=pl.lit("yangky11/miniF2F-lean4")
@@ -91,7 +119,6 @@ def test_explain_asks_every_rule() -> None:
     assert explain({"text": "x", "path": "README"}, DEFAULT) == []
 
 
-PROFILES = {"default": DEFAULT, "llemma": load_languages("llemma")}
 RULES = [rule for languages in PROFILES.values() for language in languages.values() for rule in language.rules]
 SEEDS = sorted({text for rule in RULES for examples in rule.examples for text in examples if len(text) < 1_000})
 TEXTS = st.lists(

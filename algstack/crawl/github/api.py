@@ -283,7 +283,7 @@ def _raise_for(error: Mapping[str, Any]) -> None:
         raise Limited("rate limit (GraphQL)")
     if kind in {"INSUFFICIENT_SCOPES", "FORBIDDEN"} and not error.get("path"):
         raise SourceError(
-            f"GitHub's GraphQL refuses the token: {_clip(message)}. A token that may read public repositories is needed."
+            f"GitHub's GraphQL refuses the token: {_clip(message)}. It needs one that may read public repositories."
         )
     if kind in {"RESOURCE_LIMITS_EXCEEDED", "MAX_NODE_LIMIT_EXCEEDED"} or (not kind and TIMED_OUT.search(message)):
         raise TooSlow("GraphQL timed out")

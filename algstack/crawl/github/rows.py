@@ -7,6 +7,7 @@ without the archive being fetched again.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from configparser import ConfigParser, Error
@@ -102,7 +103,7 @@ class _Archive:
     def files(self) -> Iterator[RawFile]:
         unpacked = Unpacked(self._packed.read, self._bytes, self._reader.limits)
         members = map(self._noted, tar_members(unpacked))
-        yield from read_members(members, self._bytes, 1, self._exclude, self._reader)
+        yield from read_members(members, lambda: math.inf, 1, self._exclude, self._reader)
         # A submodule is an empty folder in an archive; only this file tells it from any other.
         for path, url in sorted(self._submodules.items()):
             yield RawFile(path, 0, Refusal("submodule", url))

@@ -298,9 +298,11 @@ def _missing(name: str, state: str = "gone", detail: str | None = "HTTP 404") ->
     return Found(f"name:{name.lower()}", name, None, None, {}, state, detail)
 
 
-def ending(refusal: Refused) -> tuple[str, str]:
+def ending(refusal: Refused) -> tuple[str, str | None]:
     """Return the state that a refusal puts a repository in, and its detail."""
-    states = {404: "gone", 410: "gone", 451: "blocked", 403: "blocked", 409: "empty"}
+    if refusal.status == 409:  # "Git Repository is empty."
+        return "empty", None
+    states = {404: "gone", 410: "gone", 451: "blocked", 403: "blocked"}
     return states.get(refusal.status, "failed"), f"HTTP {refusal.status}"
 
 
@@ -354,7 +356,7 @@ def from_graphql(node: Mapping[str, Any], cutoff: datetime) -> Found:
         facts=facts,
     )
     if not branch:
-        return found._replace(state="empty", detail="no branch")
+        return found._replace(state="empty")
     commits = (branch["target"] or {}).get("history", {}).get("nodes") or []
     revision = _before(cutoff, commits[0]["oid"], commits[0]["committedDate"]) if commits else None
     return found._replace(state="pinned" if revision else "no commit", revision=revision)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.resources import files
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,6 +37,9 @@ from algstack.workspace import Context
 
 PART_BYTES = 64 * 2**20
 """Bytes of repositories' files that make up one part, about."""
+
+BUDGETS_EVERY = 25
+"""Repositories after which the rate limits' state is noted anew."""
 
 # What an end of the ledger is as the crawl's decision.
 RULES = {
@@ -110,8 +114,13 @@ def plan(
             _discover(source, context, languages, github, ledger, connection.clock)
             _fetch(source, context, reader, github, ledger, connection.clock, reading)
         finally:
-            ledger.set_notes(budgets=[budget._asdict() for budget in github.limiter.budgets()])
+            _note_budgets(github, ledger)
         return _tasks(source, ledger.entries(), folder)
+
+
+def _note_budgets(github: GitHub, ledger: Ledger) -> None:
+    """Note what is left of the rate limits, for `algstack status`."""
+    ledger.set_notes(budgets=[budget._asdict() for budget in github.limiter.budgets()])
 
 
 def _discover(
@@ -227,11 +236,18 @@ def _fetch(
     reading: str,
 ) -> None:
     fetcher = Fetcher(github, ledger, clock, source.name, source.until, reader, reading, source.exclude)
+    ended = count(1)
+
+    def advance() -> None:
+        context.progress.advance(Counts())
+        if next(ended) % BUDGETS_EVERY == 0:
+            _note_budgets(github, ledger)
+
     fetch_all(
         fetcher,
         context.workers,
         lambda repositories: context.progress.total(f"crawl {source.name}: repositories", repositories),
-        lambda: context.progress.advance(Counts()),
+        advance,
     )
     failed = ledger.totals().states.get("failed", 0)
     if failed:
@@ -242,7 +258,7 @@ def _fetch(
 
 
 def _tasks(source: GitHubSource, entries: Sequence[Entry], folder: Path) -> list[CrawlTask]:
-    """Return one task for each part. Repositories are shared out by their keys, so that most parts stay as they were."""
+    """Return one task for each part. Repositories are shared out by their keys: most parts stay as they were."""
     total = sum(entry.part_bytes or 0 for entry in entries)
     # A power of two: one part more would share all repositories out anew.
     parts = 1 << max(0, (total // PART_BYTES).bit_length())
@@ -272,7 +288,8 @@ def _read(folder: Path, entries: Sequence[Entry], reader: FileReader) -> Iterato
 
 def _decision(entry: Entry) -> dict[str, Any]:
     """Return the decision about a repository that brought no rows."""
-    at = f"@{entry.revision}" if entry.revision and entry.state != "excluded" else ""
+    # The others end before or after they are pinned, by how they are asked for.
+    at = f"@{entry.revision}" if entry.state in {"failed", "too large"} and entry.revision else ""
     rule, _, evidence = (entry.detail or "").partition(" ")
     if entry.state != "excluded":
         rule, evidence = RULES[entry.state], entry.detail or ""

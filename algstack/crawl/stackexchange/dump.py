@@ -109,7 +109,7 @@ def _site(path: Path, site: str | None, name: str) -> str:
 
 
 def _list_7z(path: Path) -> dict[str, int]:
-    _check_7z(path)
+    check_7z(path)
     try:
         with py7zr.SevenZipFile(path) as archive:
             return {entry.filename: entry.uncompressed for entry in archive.list() if not entry.is_directory}
@@ -117,7 +117,7 @@ def _list_7z(path: Path) -> dict[str, int]:
         raise SourceError(f"{path}: the 7z archive cannot be read ({error}). Fetch it again.") from None
 
 
-def _check_7z(path: Path) -> None:
+def check_7z(path: Path) -> None:
     """Raise SourceError unless a file is a 7z archive as long as its own header says."""
     with path.open("rb") as file:
         header = file.read(32)

@@ -35,7 +35,7 @@ _NO_DESCRIPTION = frozenset({"", "alt text", "enter image description here", "en
 HEADING_SHIFT = 2
 """A post's headings stand below those of the document it becomes part of: the title, and one for each post."""
 
-MAX_DEPTH = 40
+MAX_DEPTH = 12
 """Lists and quotes nested deeper than this get no further indent: no post means it, and prefixes would explode."""
 
 MAX_TABLE_DEPTH = 3
@@ -75,6 +75,9 @@ def resolve(text: str) -> str:
         return plain.replace("&amp;", "&")
     return html.unescape(text)
 
+
+_BETWEEN_BLOCKS = ("\n", "\n\n", "\n  ")
+"""What the renderers put there; any other white space is ignored too, a little later."""
 
 _VALUES = {
     name: re.compile(rf"\s{name}\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))", re.IGNORECASE)
@@ -142,7 +145,7 @@ class _Writer:
             if text:
                 if self._inline:
                     append(text)
-                else:
+                elif text not in _BETWEEN_BLOCKS:
                     self._text(text)
         if self._open:
             raise Unbalanced
@@ -151,8 +154,9 @@ class _Writer:
     def _by_name(self, tag: str) -> Handler:
         """Find the method of a tag with attributes, capitals or a closing slash."""
         self._tag = tag
-        if tag.startswith("a href=") and not tag.count('"') % 2:
-            return _Writer._link
+        known = _HANDLERS.get(tag.partition(" ")[0])
+        if known is not None and not tag.count('"') % 2:
+            return known
         name = name_of(tag)
         known = _HANDLERS.get(name)
         if known is not None:
@@ -478,11 +482,13 @@ def _marked(name: str, opening: str, closing: str) -> dict[str, Handler]:
         return text
 
     def end(writer: _Writer, text: str) -> str:
-        writer._close(name)
-        if writer._out[-1] is opening:
-            writer._out.pop()  # there is nothing between the two
+        if not writer._open or writer._open.pop() != name:
+            raise Unbalanced
+        out = writer._out
+        if out[-1] is opening:
+            out.pop()  # there is nothing between the two
         else:
-            writer._out.append(closing)
+            out.append(closing)
         return text
 
     return {name: start, f"/{name}": end}

@@ -33,9 +33,6 @@ class Unbalanced(Exception):  # noqa: N818 - a signal, not an error
     """The HTML is not well-formed: it needs a parser."""
 
 
-_BETWEEN_PARAGRAPHS = ("</p>\n\n<p>", "</p>\n<p>")
-
-
 def merge_paragraphs(source: str) -> str:
     """Make neighbouring paragraphs into one with blank lines in it, where their lines get no prefix anyhow.
 
@@ -43,9 +40,9 @@ def merge_paragraphs(source: str) -> str:
     """
     if "<li" in source or "<blockquote" in source:
         return source
-    for between in _BETWEEN_PARAGRAPHS:
-        source = source.replace(between, "\n\n")
-    return source
+    # A dump is of one renderer or the other; `replace` gives the same object back where there is nothing to do.
+    merged = source.replace("</p>\n\n<p>", "\n\n")
+    return merged if merged is not source else source.replace("</p>\n<p>", "\n\n")
 
 
 def split(source: str) -> list[Piece]:
@@ -135,7 +132,7 @@ def join_formulas(pieces: list[Piece]) -> list[Piece]:
     """Remove the inline tags that stand inside formulas; their text stays."""
     before = ""
     for position, piece in enumerate(pieces):
-        if ("$" in before or "\\" in before) and not piece.startswith(_NEVER_INSIDE):
+        if ("$" in before or "\\" in before) and not piece.startswith(_NEVER_INSIDE) and _may_be_open(before):
             closing = open_formula(before, before.find(">") + 1)
             if closing and _find_closing(pieces, position, closing):
                 return _without_orphans([*pieces[: position - 1], *_join(pieces, position - 1)])
@@ -158,6 +155,13 @@ def _join(pieces: list[Piece], position: int) -> Iterator[Piece]:
             closed_at = len(piece) - len(last) + last.index(closing, last.index(">")) + len(closing)
             position = end
         yield piece
+
+
+def _may_be_open(text: str) -> bool:
+    """Whether a closer look at a text is worth while: most have nothing but pairs of single dollars."""
+    if text.count("$") % 2 or "$$" in text:
+        return True
+    return "\\" in text and ("\\(" in text or "\\[" in text or "\\begin{" in text or "\\$" in text)
 
 
 def open_formula(text: str, start: int = 0) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import NamedTuple
 
 from algstack.crawl.stackexchange.rows import BadRow, unescape
@@ -37,10 +38,15 @@ class Post(NamedTuple):
     tags: tuple[str, ...] = ()
     accepted: int | None = None
     closed: str | None = None
+    duplicate: bool = False
 
 
-def from_attributes(values: Mapping[str, str]) -> Post:
-    """Return the post that a row of Posts.xml holds, its values still escaped as XML wants it.
+def from_attributes(values: Mapping[str, str], body: str | None = None) -> Post:
+    """Return the post that a row of Posts.xml holds.
+
+    Args:
+        values: the row's attributes, still escaped as XML wants it.
+        body: the post's HTML, if it was unescaped already.
 
     Raises:
         BadRow: it has no date, or a number is none.
@@ -53,7 +59,7 @@ def from_attributes(values: Mapping[str, str]) -> Post:
     title = values.get("Title")
     return Post(
         id=int(values["Id"]),
-        html=unescape(values.get("Body", "")),
+        html=unescape(values.get("Body", "")) if body is None else body,
         created=created,
         score=_number(values, "Score"),
         license=license_,
@@ -64,6 +70,22 @@ def from_attributes(values: Mapping[str, str]) -> Post:
         tags=tags_of(values.get("Tags", "")),
         accepted=_number(values, "AcceptedAnswerId"),
         closed=date(values.get("ClosedDate", "")),
+    )
+
+
+def comment_from_attributes(values: Mapping[str, str]) -> Post:
+    """Return the comment that a row of Comments.xml holds; its `html` is plain text.
+
+    Raises:
+        BadRow: it has no date, or a number is none.
+    """
+    return from_attributes(
+        {
+            **values,
+            "Body": values.get("Text", ""),
+            "OwnerUserId": values.get("UserId", ""),
+            "OwnerDisplayName": values.get("UserDisplayName", ""),
+        }
     )
 
 
@@ -78,8 +100,13 @@ def _number(values: Mapping[str, str], name: str) -> int | None:
 
 def date(value: str) -> str | None:
     """Return a dump's date without its fraction of a second, or None if it is none."""
-    match = _DATE.match(value)
-    return match.group() if match else None
+    if not _DATE.match(value):
+        return None
+    try:
+        datetime.fromisoformat(value[:19])
+    except ValueError:
+        return None
+    return value[:19]
 
 
 def tags_of(value: str) -> tuple[str, ...]:

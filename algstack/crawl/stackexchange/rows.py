@@ -8,7 +8,10 @@ then checked when they are read.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+
+import polars as pl
 
 from algstack.crawl.stackexchange.dump import Broken
 from algstack.errors import SourceError
@@ -112,11 +115,11 @@ def attributes(row: bytes) -> dict[str, str]:
         text = row.decode()
     except UnicodeDecodeError as error:
         raise BadRow(f"byte {error.start} of the row is not UTF-8") from None
-    parts = text.split('"')
-    try:
-        return dict(zip(map(_NAMES.__getitem__, parts[:-1:2]), parts[1::2], strict=True))
-    except (KeyError, ValueError):
-        return _attributes_in_any_quotes(text)
+    *parts, end = text.split('"')
+    if end in (" />", "/>", ">"):
+        with suppress(KeyError, ValueError):  # a value in single quotes, or a missing quote
+            return dict(zip(map(_NAMES.__getitem__, parts[::2]), parts[1::2], strict=True))
+    return _attributes_in_any_quotes(text)
 
 
 def _attributes_in_any_quotes(text: str) -> dict[str, str]:
@@ -148,6 +151,29 @@ def unescape(value: str) -> str:
     if plain.count("&") == plain.count("&amp;"):
         return plain.replace("&amp;", "&")
     return _REFERENCE.sub(_resolve, value)
+
+
+_OTHER_REFERENCE = r"&#(?:[0-9]|x[^A9D]|x[A9D][^;])"
+_USUAL = {
+    "&lt;": "<",
+    "&gt;": ">",
+    "&quot;": '"',
+    "&apos;": "'",
+    "&amp;": "&",
+    "&#xA;": "\n",
+    "&#xD;": "\r",
+    "&#x9;": "\t",
+}
+
+
+def unescape_all(values: Sequence[str]) -> list[str]:
+    """Return `unescape` of many values, three times as fast: in native code, where only the usual references occur."""
+    series = pl.Series(values, dtype=pl.String)
+    unusual = series.str.contains(_OTHER_REFERENCE).arg_true().to_list()
+    found: list[str] = series.str.replace_many(list(_USUAL), list(_USUAL.values())).to_list()
+    for place in unusual:
+        found[place] = unescape(values[place])
+    return found
 
 
 def _resolve(match: re.Match[str]) -> str:

@@ -125,6 +125,33 @@ def thread(
     return _document(site, question, body, [pair for pair in bodies if pair[1]], extras), drops
 
 
+def tag_wiki(site: Site, post: Post, tag: str | None) -> dict[str, Any] | None:
+    """Return the document of a post that describes a tag, or None if it is empty; a row of DOCUMENTS."""
+    body = to_markdown(post.html, code_language(site.host, (tag,) if tag else ()))
+    if not body:
+        return None
+    path = f"p/{post.id}"
+    text = f"# {tag} (tag)\n\n{body}\n" if tag else f"{body}\n"
+    return {
+        "id": site.document_id(path),
+        "text": text,
+        "lang": LANG,
+        "source": site.source,
+        "repo": site.host,
+        "path": path,
+        "revision": site.revision,
+        "url": site.url(f"posts/{post.id}"),
+        "license": post.license,
+        "license_source": post.license_source,
+        "attribution": f"Tag description {_attribution(site, post, f'posts/{post.id}', NOTHING)}",
+        "created_at": datetime.fromisoformat(post.created).replace(tzinfo=UTC),
+        "stars": None,
+        "size": len(text.encode()),
+        "swhid": None,
+        "meta": json.dumps({"created": post.created, "id": post.id, "tag": tag}, ensure_ascii=False),
+    }
+
+
 def _refuse_question(policy: Policy, question: Post, extras: Extras) -> Drop | None:
     path = f"q/{question.id}"
     if policy.tags and policy.tags.isdisjoint(question.tags):
@@ -140,7 +167,7 @@ def _refuse_question(policy: Policy, question: Post, extras: Extras) -> Drop | N
 
 def _is_duplicate(question: Post, extras: Extras) -> bool:
     # Dumps of some years say it in the title only.
-    return bool(question.closed and extras.duplicates) or question.title.endswith("[duplicate]")
+    return question.duplicate or bool(question.closed and extras.duplicates) or question.title.endswith("[duplicate]")
 
 
 def _rank(question: Post, answer: Post) -> tuple[bool, int, int]:
@@ -167,7 +194,7 @@ def _document(
 ) -> dict[str, Any]:
     text = _text(question, body, answers, extras)
     posts = [question, *(answer for answer, _ in answers)]
-    license_, license_source = strictest(posts)
+    license_, license_source = strictest([*posts, *(c for post in posts for c in extras.comments.get(post.id, ()))])
     path = f"q/{question.id}"
     return {
         "id": site.document_id(path),
@@ -206,7 +233,7 @@ def _comments(post: Post, extras: Extras) -> Iterator[str]:
     comments = extras.comments.get(post.id)
     if comments:
         yield "### Comments"
-        yield "\n".join(f"- {comment.html}" for comment in comments)
+        yield "\n".join(f"- {' '.join(comment.html.split())}" for comment in comments)
 
 
 def strictest(posts: Sequence[Post]) -> tuple[str | None, str]:
@@ -252,4 +279,7 @@ def _meta(question: Post, answers: Sequence[Post], extras: Extras) -> str:
         values["closed"] = question.closed
     if extras.duplicates:
         values["duplicates"] = list(extras.duplicates)
-    return json.dumps(values, ensure_ascii=False)
+    return _JSON.encode(values)
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import NamedTuple
 
 from algstack.decontaminate.provers.declaration import Declaration
-from algstack.decontaminate.provers.masks import Masked, line_end, mask, without_comments
+from algstack.decontaminate.provers.masks import Masked, line_end, mask, overlapping, without_comments
 
-_OPENER = re.compile(r'(?P<comment_block>\(\*)|(?P<string>"(?:[^"]|"")*")', re.DOTALL)
+_OPENER = re.compile(r'(?P<comment_block>\(\*)|(?P<string>"(?:[^"]|"")*")|(?P<unclosed>")', re.DOTALL)
 _BLOCKS = {"comment_block": re.compile(r"(?P<open>\(\*)|\*\)")}
 
 _SENTENCE_END = re.compile(r"(?<!\.)\.(?=\s|\Z)|\.\.\.(?=\s|\Z)")
@@ -154,18 +156,19 @@ def _declaration(
 
 def _with_doc(text: str, masked: Masked, start: int) -> int:
     """Return where the `(** … *)` begins that documents what begins at `start`, or `start`."""
-    for first, last in reversed(masked.comments):
-        if last <= start:
-            gap = text[last:start]
-            is_doc = text.startswith("(**", first) and not text.startswith(("(** *", "(***"), first)
-            return first if is_doc and not gap.strip() and gap.count("\n") <= 1 else start
-    return start
+    before = bisect_right(masked.comments, start, key=itemgetter(1))
+    if not before:
+        return start
+    first, last = masked.comments[before - 1]
+    gap = text[last:start]
+    is_doc = text.startswith("(**", first) and not text.startswith(("(** *", "(***"), first)
+    return first if is_doc and not gap.strip() and gap.count("\n") <= 1 else start
 
 
 def _with_comment_beside(text: str, masked: Masked, end: int) -> int:
     """Return the end of a comment that stands behind `end` on its line, or `end`."""
     stop = line_end(text, end)
-    for first, last in masked.comments:
+    for first, last in overlapping(masked.comments, end, stop):
         if end <= first and last <= stop and not text[end:first].strip():
             return last
     return end

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from operator import itemgetter
 from typing import NamedTuple
 
 from algstack.decontaminate.provers.declaration import Declaration
@@ -12,7 +14,8 @@ _OPENER = re.compile(
     r"""(?P<comment_block>\(\*)
       | (?:\\<comment>|―|\\<\^marker>)\s*(?P<comment_block_cartouche>\\<open>|‹)
       | (?P<string_block>\\<open>|‹)
-      | (?P<string>"(?:\\.|[^"\\])*" | `(?:\\.|[^`\\])*` | \{\*.*?\*\})""",
+      | (?P<string>"(?:\\.|[^"\\])*" | `(?:\\.|[^`\\])*` | \{\*.*?\*\})
+      | (?P<unclosed>")""",
     re.VERBOSE | re.DOTALL,
 )
 _CARTOUCHE = re.compile(r"(?P<open>\\<open>|‹)|\\<close>|›")
@@ -200,7 +203,8 @@ def _declaration(text: str, masked: Masked, token: re.Match[str], proof: _Proof,
 
 def _with_marks_beside(text: str, masked: Masked, end: int) -> int:
     """Return the end of a comment that stands behind `end` on its line, or `end`."""
-    for first, last in masked.comments:
-        if first >= end:
-            return last if not text[end:first].strip(" \t") and "\n" not in text[end:last] else end
-    return end
+    after = bisect_left(masked.comments, end, key=itemgetter(0))
+    if after == len(masked.comments):
+        return end
+    first, last = masked.comments[after]
+    return last if not text[end:first].strip(" \t") and "\n" not in text[end:last] else end

@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from algstack.decontaminate.provers.declaration import Declaration
-from algstack.decontaminate.provers.masks import Masked, line_end, line_start, mask, without_comments
+from algstack.decontaminate.provers.masks import Masked, line_end, line_start, mask, overlapping, without_comments
 
 _OPENER = re.compile(
     r"""(?P<line>--[^\n]*)
       | (?P<comment_block>/-)
-      | (?P<string>r?(?<!\w)\#*"(?:\\.|[^"\\])*" | (?<![\w'!?])'(?:\\[^'\n]{1,8}|[^\\'\n])')""",
+      | (?P<string>r?(?<!\w)\#*"(?:\\.|[^"\\])*" | (?<![\w'!?])'(?:\\[^'\n]{1,8}|[^\\'\n])')
+      | (?P<unclosed>")""",
     re.VERBOSE | re.DOTALL,
 )
 _BLOCKS = {"comment_block": re.compile(r"(?P<open>/-)|-/")}
@@ -264,7 +265,7 @@ def _end_of_proof(masked: Masked, command: _Command, stop: int) -> int:
     """Return the end of the last code before the next command, and of the comments that are still the proof's."""
     code = masked.text
     end = command.at + len(code[command.at : stop].rstrip())
-    for start, last in masked.comments:
+    for start, last in overlapping(masked.comments, end, stop):
         if start < end or last > stop:
             continue
         gap = code[end:start]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 STRING = '"'
@@ -31,7 +33,8 @@ def mask(text: str, opener: re.Pattern[str], blocks: Mapping[str, re.Pattern[str
     Args:
         text: the program.
         opener: finds the next comment or string. Its named group says what it is: `line` and `string` are whole
-            matches; `string_block…` and `comment_block…` are opened by the match and closed by their delimiters.
+            matches; `string_block…` and `comment_block…` are opened by the match and closed by their delimiters;
+            `unclosed` begins a string that has no end.
         blocks: for each group `…_block…`, a pattern of its delimiters, with the group `open` where they nest.
     """
     pieces: list[str] = []
@@ -41,7 +44,9 @@ def mask(text: str, opener: re.Pattern[str], blocks: Mapping[str, re.Pattern[str
     while found := opener.search(text, at):
         kind = found.lastgroup or "line"
         end = found.end()
-        if kind in blocks:
+        if kind == "unclosed":
+            is_whole = False
+        elif kind in blocks:
             end = _block_end(text, end, blocks[kind])
             is_whole, end = is_whole and end >= 0, end if end >= 0 else len(text)
         is_string = kind.startswith("string")
@@ -65,11 +70,15 @@ def _block_end(text: str, at: int, delimiters: re.Pattern[str]) -> int:
 def without_comments(text: str, masked: Masked, start: int, end: int) -> str:
     """Return `text[start:end]` with its comments made blank and its strings as they are."""
     pieces, at = [], start
-    for first, last in masked.comments:
-        if first < end and last > start:
-            pieces += [text[at : max(first, at)], " "]
-            at = min(last, end)
+    for first, last in overlapping(masked.comments, start, end):
+        pieces += [text[at : max(first, at)], " "]
+        at = min(last, end)
     return "".join([*pieces, text[at:end]])
+
+
+def overlapping(spans: Sequence[tuple[int, int]], start: int, end: int) -> Sequence[tuple[int, int]]:
+    """Return the spans that share a character with `start:end`; the spans are sorted and apart."""
+    return spans[bisect_right(spans, start, key=itemgetter(1)) : bisect_left(spans, end, key=itemgetter(0))]
 
 
 def line_start(text: str, at: int) -> int:

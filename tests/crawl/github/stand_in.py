@@ -174,7 +174,7 @@ class Window:
 
 @dataclass
 class Tally:
-    """What the stand-in saw. `forbidden` are requests that headers had forbidden; `windows` are over, with their use."""
+    """What the stand-in saw: `forbidden` are requests that headers had forbidden; `windows` are those that are over."""
 
     requests: Counter[str] = field(default_factory=Counter)
     archives: Counter[str] = field(default_factory=Counter)

@@ -1,0 +1,168 @@
+"""Filtering speed: Parquet to Parquet with reasons, beside plain Python and beside no filter at all.
+
+    python benchmarks/filters.py FOLDER... [--profile llemma] [--files 4000]
+
+Each folder is searched for source files (unpacked Debian packages, checkouts, `site-packages`). For each language a
+Parquet file of The Stack's layout is read and written three times, on one core: by algstack, by the same rules read in
+plain Python (`tests/filter/reading.py`), and as it is. Prints MB of text a second for each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+os.environ["POLARS_MAX_THREADS"] = "1"  # before Polars is imported: one core each
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from algstack.documents import DECISIONS
+from algstack.filter import tables
+from algstack.filter.language import Languages, load_languages
+from algstack.tables import TableColumns
+from tests.filter import reading
+
+ROW_GROUP = 2_000
+WIDTHS = (10, 8, 10, 10, 8, 8, 9, 8)
+
+
+def main() -> None:
+    options = arguments()
+    languages = load_languages(options.profile)
+    files = gather([Path(folder) for folder in options.folders], languages, options.files)
+    print(f"profile {options.profile}, one core; MB of text a second, documents a second")
+    names = ("documents", "MB", "algstack", "docs/s", "plain", "copy", "x plain", "/ copy")
+    print(f"{'language':14}" + "".join(f"{name:>{width}}" for name, width in zip(names, WIDTHS, strict=True)))
+    with tempfile.TemporaryDirectory() as scratch:
+        for lang, rows in sorted(files.items()):
+            table = write_table(Path(scratch) / f"{lang}.parquet", rows)
+            print(measured(table, lang, options.profile, Path(scratch)), flush=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    print(f"peak memory of this process: {peak:.0f} MiB")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folders", nargs="+", metavar="FOLDER")
+    parser.add_argument("--profile", default="llemma", choices=["default", "llemma"])
+    parser.add_argument("--files", type=int, default=4_000, help="at most so many files of a language")
+    return parser.parse_args()
+
+
+def gather(folders: list[Path], languages: Languages, limit: int) -> dict[str, list[tuple[str, str]]]:
+    """(path, text) of the UTF-8 files of each language, at most `limit` of each."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for path in walk(folders):
+        lang = languages.for_path(path.name)
+        if lang is None or len(found.setdefault(lang, [])) >= limit:
+            continue
+        try:
+            found[lang].append((path.as_posix(), path.read_bytes().decode()))
+        except UnicodeDecodeError:
+            continue
+    return {lang: rows for lang, rows in found.items() if len(rows) >= 20}
+
+
+def walk(folders: list[Path]) -> Iterator[Path]:
+    for folder in folders:
+        for root, names, files in os.walk(folder):
+            names.sort()
+            yield from (
+                path for name in sorted(files) if (path := Path(root) / name).is_file() and not path.is_symlink()
+            )
+
+
+def write_table(path: Path, rows: list[tuple[str, str]]) -> Path:
+    columns = {
+        "content": [text for _, text in rows],
+        "max_stars_repo_path": [name for name, _ in rows],
+        "max_stars_repo_name": ["bench/mark"] * len(rows),
+        "max_stars_repo_head_hexsha": ["0" * 40] * len(rows),
+    }
+    pq.write_table(pa.table(columns), path, compression="zstd", row_group_size=ROW_GROUP)
+    return path
+
+
+def measured(table: Path, lang: str, profile: str, scratch: Path) -> str:
+    size = sum(len(text.encode()) for text in texts(table)) / 1e6
+    rows = pq.ParquetFile(table).metadata.num_rows
+    chosen = tables.table_filter(profile, None, [lang], TableColumns())
+    warm = write_table(
+        scratch / "warm.parquet", [(f"{number}.txt", text) for number, text in enumerate(list(texts(table))[:5])]
+    )
+    filtered(warm, chosen, scratch / "warm")  # compiled kernels and models are loaded before the clock starts
+    native = seconds(lambda: filtered(table, chosen, scratch / "out"))
+    plain = seconds(lambda: plainly_filtered(table, chosen.languages, lang, scratch / "plain"))
+    copy = seconds(lambda: copied(table, scratch / "copy.parquet"))
+    return (
+        f"{lang:14}{rows:>10}{size:>8.1f}{size / native:>10.1f}{rows / native:>10.0f}{size / plain:>8.1f}"
+        f"{size / copy:>8.1f}{plain / native:>9.1f}{copy / native:>8.2f}"
+    )
+
+
+def texts(table: Path) -> Iterator[str]:
+    for batch in pq.ParquetFile(table).iter_batches(columns=["content"]):
+        yield from batch.column(0).to_pylist()
+
+
+def seconds(work: Callable[[], None]) -> float:
+    """Seconds of processor time, which other work on the machine does not lengthen; the better of two runs."""
+    best = float("inf")
+    for _ in range(2):
+        start = time.process_time()
+        work()
+        best = min(best, time.process_time() - start)
+    return best
+
+
+def filtered(table: Path, chosen: tables.TableFilter, output: Path) -> None:
+    shutil.rmtree(output, ignore_errors=True)
+    tables.run([str(table)], output, chosen, workers=1)
+
+
+def plainly_filtered(table: Path, languages: Languages, lang: str, output: Path) -> None:
+    """The same job in plain Python: read, decide row by row, write what is kept and why the rest is not."""
+    language = languages[lang]
+    output.mkdir(exist_ok=True)
+    file = pq.ParquetFile(table)
+    with (
+        pq.ParquetWriter(output / "documents.parquet", file.schema_arrow, compression="zstd") as kept,
+        pq.ParquetWriter(output / "decisions.parquet", DECISIONS, compression="zstd") as about,
+    ):
+        for group in range(file.metadata.num_row_groups):
+            rows = file.read_row_group(group, use_threads=False).to_pylist()
+            rules = [plain_rule(row, language) for row in rows]
+            keep = [row for row, rule in zip(rows, rules, strict=True) if rule is None]
+            kept.write_table(pa.Table.from_pylist(keep, file.schema_arrow))
+            said = [
+                {"id": row["max_stars_repo_path"], "stage": "filter", "lang": lang, "keep": rule is None, "rule": rule}
+                for row, rule in zip(rows, rules, strict=True)
+            ]
+            about.write_table(pa.Table.from_pylist(said, DECISIONS))
+
+
+def plain_rule(row: dict[str, str], language: object) -> str | None:
+    document: reading.Document = {"text": row["content"], "path": row["max_stars_repo_path"], "repo": "bench/mark"}
+    return reading.first_drop(document, language)  # type: ignore[arg-type]
+
+
+def copied(table: Path, output: Path) -> None:
+    file = pq.ParquetFile(table)
+    with pq.ParquetWriter(output, file.schema_arrow, compression="zstd") as writer:
+        for group in range(file.metadata.num_row_groups):
+            writer.write_table(file.read_row_group(group, use_threads=False))
+
+
+if __name__ == "__main__":
+    assert pl.thread_pool_size() == 1
+    main()

@@ -1,0 +1,101 @@
+"""Redaction: what is a secret or somebody's goes, what only looks like one stays."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import string
+
+import polars as pl
+import pytest
+
+from algstack.decontaminate.redact import candidates, redact
+
+AWS = "AKIA" + "IOSFODNN7ABCDEFG"
+LETTERS = string.ascii_lowercase + string.digits
+BODY = "\n".join(base64.b64encode(hashlib.sha512(bytes([n])).digest()).decode()[:64] for n in range(6))
+RSA = f"-----BEGIN RSA PRIVATE KEY-----\n{BODY}\n-----END RSA PRIVATE KEY-----"
+JWT = ".".join(
+    base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (b'{"alg":"HS256"}', b'{"sub":"12345678"}')
+)
+TOKENS = {
+    "aws": AWS,
+    "github": "ghp_" + LETTERS,
+    "gitlab": "glpat-" + LETTERS[:20],
+    "slack": "xoxb-123456789012-" + LETTERS[:24],
+    "stripe": "sk_live_" + LETTERS[:24],
+    "sendgrid": "SG." + LETTERS[:22] + "." + (LETTERS + LETTERS)[:43],
+    "jwt": JWT + "." + LETTERS[:20],
+    "pypi": "pypi-AgEIcHlwaS5vcmc" + (LETTERS * 3)[:80],
+}
+
+
+def redacted(text: str, lang: str | None = "python") -> str:
+    after, counts = redact(text, lang, secrets=True, personal=True)
+    assert (after == text) == (not counts)
+    assert not counts or candidates(pl.Series([text]), secrets=True, personal=True)[0], "the sieve let it through"
+    return after
+
+
+@pytest.mark.parametrize("kind", sorted(TOKENS))
+def test_tokens(kind: str) -> None:
+    assert redacted(f'key = "{TOKENS[kind]}"\nnext') == 'key = "<KEY>"\nnext'
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(f"a\n{RSA}\nb", "a\n<KEY>\nb", id="an RSA block"),
+        pytest.param('x = """' + RSA.replace("\n", "\\n") + '"""', 'x = """<KEY>"""', id="an escaped block"),
+        pytest.param("write to bob.smith@uni.edu.", "write to <EMAIL>.", id="e-mail"),
+        pytest.param("(* Ann <ann@lab.fr> *)", "(* Ann <<EMAIL>> *)", id="e-mail in brackets"),
+        pytest.param("password = 'hunter2Xy!'", "password = '<PASSWORD>'", id="password"),
+        pytest.param("https://bob:s3cr3tpw@db.acme.io/", "https://bob:<PASSWORD>@db.acme.io/", id="in a URL"),
+        pytest.param("host = '52.14.77.201'", "host = '<IP_ADDRESS>'", id="IP"),
+        pytest.param("ping 2a00:1450:4001:0812:0000:0000:0000:200e", "ping <IP_ADDRESS>", id="IPv6"),
+    ],
+)
+def test_what_goes(text: str, expected: str) -> None:
+    assert redacted(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "lang"),
+    [
+        pytest.param(f"h = 'dead{AWS}beef'", "python", id="inside a hash"),
+        pytest.param(f"lemma {AWS}_add : a@b.c = 1", "lean", id="an identifier"),
+        pytest.param(hashlib.sha256(b"x").hexdigest(), "python", id="a hash"),
+        pytest.param("0.1.2.3 4.5.6.7\n8.9.10.11 64.65.66.67\n", "python", id="a table"),
+        pytest.param("Theorem 1.2.3.4 and version 10.200.3.40", "tex", id="sections and versions"),
+        pytest.param("@[simp] X@Y.T x@y.at[0] @import", "python", id="at signs"),
+        pytest.param("you@example.com git@github.com:a/b noreply@x.org", "python", id="nobody's"),
+        pytest.param("127.0.0.1 192.168.1.1 host 10.0.0.1:80 dns 8.8.8.8", "python", id="nobody's addresses"),
+        pytest.param("password = 'your_password1' token='<TOKEN>' pwd=\"${PWD1}\"", "python", id="placeholders"),
+        pytest.param('password = "incorrect"', "python", id="a plain word"),
+        pytest.param('lemma secret = "Aa1!xyz9"', "isabelle", id="a proof"),
+        pytest.param(
+            'B = "-----BEGIN RSA PRIVATE KEY-----"\nE = "-----END RSA PRIVATE KEY-----"', "python", id="marks"
+        ),
+        pytest.param("", None, id="empty"),
+    ],
+)
+def test_what_stays(text: str, lang: str | None) -> None:
+    assert redacted(text, lang) == text
+
+
+def test_switches() -> None:
+    text = f"{AWS} bob.smith@uni.edu"
+    assert redact(text, None, secrets=False, personal=True)[0] == f"{AWS} <EMAIL>"
+    assert redact(text, None, secrets=True, personal=False)[0] == "<KEY> bob.smith@uni.edu"
+
+
+def test_the_sieve() -> None:
+    texts = pl.Series(["nothing", f"x {AWS}", "bob.smith@uni.edu", None, ""])
+    assert candidates(texts, secrets=True, personal=True).to_list() == [False, True, True, False, False]
+    assert not candidates(texts, secrets=False, personal=False).any()
+
+
+def test_twice_is_once() -> None:
+    text = json.dumps({"a": AWS, "b": "bob.smith@uni.edu", "password": "hunter2Xy!"}) + RSA
+    assert redacted(redacted(text)) == redacted(text)

@@ -1,0 +1,25 @@
+"""Natural languages: the kernel and langid itself must say the same."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from algstack.filter import natural
+
+TEXTS = [
+    "",
+    "x",
+    "Let G be a finite group. Then every subgroup of G has an order that divides the order of G.",
+    "Sei G eine endliche Gruppe. Dann teilt die Ordnung jeder Untergruppe die Ordnung von G.",
+    "Soit G un groupe fini. Alors l'ordre de tout sous-groupe divise l'ordre de G.",
+    "Пусть G — конечная группа. Тогда порядок любой подгруппы делит порядок группы.",
+    "有限群の部分群の位数は群の位数を割り切る。",
+    "\\begin{tabular}{cc} 1 & 2 \\\\ \\end{tabular}",
+]
+
+
+def test_as_langid_says() -> None:
+    from langid.langid import LanguageIdentifier, model
+
+    identifier = LanguageIdentifier.from_modelstring(model, norm_probs=True)
+    assert natural.identify(pl.Series(TEXTS)).to_list() == [identifier.classify(text)[0] for text in TEXTS]

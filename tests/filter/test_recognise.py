@@ -1,0 +1,101 @@
+"""Languages that share an extension are told apart by what stands in the file."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from algstack.filter import recognise
+from algstack.filter.language import load_languages
+
+LANGUAGES = load_languages()
+
+
+def found(path: str, text: str, lang: str | None = None) -> tuple[str | None, str | None]:
+    frame = pl.DataFrame(
+        {"text": [text], "lang": [lang], "path": [path]}, schema=dict.fromkeys(("text", "lang", "path"), pl.String)
+    )
+    owner, language = recognise.assign(frame, LANGUAGES).row(0)
+    return owner, language
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "language"),
+    [
+        ("a.v", "(* endmodule, posedge clk, wire *)\nLemma x : True.\nProof. auto. Qed.\n", "coq"),
+        ("a.v", "module counter(input clk, output reg q);\nalways @(posedge clk) q <= ~q;\nendmodule\n", "verilog"),
+        ("a.v", "module main\n\nfn main() {\n\tmut x := 1\n\tprintln(x)\n}\n", "vlang"),
+        ("a.m", "% a comment\nfunction y = f(x)\ny = x.^2;\nend\n", "matlab"),
+        ("a.m", "## a comment\nfunction y = f(x)\n  y = x.^2;\nendfunction\n%!assert (f(2), 4)\n", "octave"),
+        (
+            "a.m",
+            "#import <Foundation/Foundation.h>\n\n@implementation A\n- (void)run { [self stop]; }\n@end\n",
+            "objective-c",
+        ),
+        ("a.m", ":- module a.\n:- interface.\n:- import_module io.\n:- pred main(io::di, io::uo) is det.\n", "mercury"),
+        ("a.m", '(* ::Package:: *)\nBeginPackage["A`"]\nf[x_] := x^2\nEndPackage[]\n', "mathematica"),
+        (
+            "a.m",
+            "// a comment\nintrinsic F(n::RngIntElt) -> RngIntElt\n{ Square. }\n  return n^2;\nend intrinsic;\n",
+            "magma",
+        ),
+        ("a.m", ': greet ( -- )\n  me @ "Hi" notify\n;\n', "muf"),
+        ("a.g", "f := function(n)\n  local x;\n  x := n^2;\n  return x;\nend;\n", "gap"),
+        ("a.g", "G21\nG90\nG1 X10 Y20.5 F1500\nM104 S200\n", "gcode"),
+        ("a.gd", "extends Node2D\n\nvar speed = 10\n\nfunc _ready():\n\tpass\n", "gdscript"),
+        ("a.gd", 'DeclareOperation( "Norm", [ IsRing ] );\n', "gap"),
+        ("a.R", "library(stats)\nf <- function(x) x^2\n", "r"),
+        ("a.r", 'REBOL [Title: "x"]\nf: func [x] [x * x]\n', "rebol"),
+        ("a.r", '#include "Types.r"\nresource \'STR \' (128) {\n\t"x"\n};\n', "rez"),
+        ("a.f", "      SUBROUTINE F(X)\n      REAL X\n      CALL G(X)\n      END\n", "fortran"),
+        ("a.f", ": square ( n -- n )\n  dup * ;\n\\ a comment\n", "forth"),
+        ("a.ml", "let SQUARE = prove(`!x. x pow 2 = x * x`, REWRITE_TAC[REAL_POW_2]);;\n", "hol-light"),
+        ("a.ml", "open Printf\nlet rec f x = match x with [] -> 0 | _ :: t -> 1 + f t\n", "ocaml"),
+        ("a.sml", "open HolKernel boolLib bossLib\nTheorem two:\n  1 + 1 = 2\nProof\n  simp[]\nQED\n", "hol4"),
+        ("a.sml", "structure A = struct\n  fun f x = x + 1\nend\n", "standard-ml"),
+        ("a.mm", "$c wff |- $.\nax-1 $a |- ph $.\n", "metamath"),
+        ("a.mm", "#import <UIKit/UIKit.h>\n#include <vector>\n@implementation A\n@end\n", "objective-cpp"),
+        ("a.lean", "import Mathlib.Data.Nat.Basic\n\ntheorem a : 1 + 1 = 2 := by\n  norm_num\n", "lean"),
+        ("a.lean", "import data.nat.basic\n\nlemma a : 1 + 1 = 2 :=\nbegin\n  norm_num,\nend\n", "lean3"),
+        ("a.lisp", '(in-package "ACL2")\n(defthm x (equal (+ 1 1) 2))\n', "acl2"),
+        ("a.lisp", "(defpackage :a (:use :cl))\n(in-package :a)\n(defun f (x) (* x x))\n", "common-lisp"),
+        ("a.h", "#ifndef A_H\n#define A_H\nint f(int x);\n#endif\n", "c"),
+        ("a.h", "#pragma once\nnamespace a {\ntemplate <typename T> class B {};\n}\n", "cpp"),
+        ("a.p", "fof(a, axiom, ![X]: p(X)).\n", "tptp"),
+        ("a.p", "set term png\nset output 'a.png'\nplot sin(x)\n", "gnuplot"),
+        ("a.gp", "f(x) = my(y = x); y^2;\nprint(f(2));\n", "pari"),
+    ],
+)
+def test_told_apart(path: str, text: str, language: str) -> None:
+    owner, seen = found(path, text)
+    assert seen == language
+    assert owner in LANGUAGES
+
+
+def test_what_nothing_speaks_for_is_the_default_one() -> None:
+    assert found("a.v", "") == ("coq", "coq")
+    assert found("a.h", "x", lang="cpp") == ("cpp", "cpp")
+    assert found("README", "x") == (None, None)
+    assert found("", "x", lang="stackexchange") == ("stackexchange", "stackexchange")
+
+
+def test_an_unwanted_language_is_recognised_all_the_same() -> None:
+    only = load_languages(names=["matlab"])
+    frame = pl.DataFrame({"text": ["## x\nfunction f()\nendfunction\n"], "lang": [None], "path": ["a.m"]})
+    assert recognise.assign(frame.cast(pl.String), only).row(0) == ("matlab", "octave")
+
+
+def test_what_cannot_be_recognised_takes_nothing_away() -> None:
+    only = load_languages("llemma", names=["cpp"])
+    frame = pl.DataFrame({"text": ["int f();\n"], "lang": ["cpp"], "path": ["a.h"]})
+    assert recognise.assign(frame, only).row(0) == ("cpp", "cpp")
+
+
+def test_signs_beyond_the_first_window_decide_where_it_leaves_it_open() -> None:
+    header = "(* " + "a licence " * 1_000 + "*)\n"
+    assert found("a.v", header + "Lemma x : True.\nProof. auto. Qed.\n") == ("coq", "coq")
+    assert found("a.m", "% words\n" * 600 + "x = 1;\n" + "#import <A.h>\n@implementation A\n@end\n")[1] == "objective-c"
+
+
+def test_one_gigantic_line() -> None:
+    assert found("a.v", "x" * 3_000_000) == ("coq", "coq")
