@@ -5,17 +5,20 @@ RUN := $(VENV)/bin
 WORKSPACE := work/quickstart
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test check clean
+.PHONY: help quickstart test test-slow check clean
 
 help:  ## Show this list.
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
 
 quickstart: $(VENV)/.installed  ## Set up, then build and verify a small dataset from real input.
 	$(RUN)/algstack build --manifest quickstart --workspace $(WORKSPACE)
 	$(RUN)/algstack verify $(WORKSPACE)/releases/0.1.0
 
 test: $(VENV)/.installed-dev  ## Set up, then run the tests.
-	$(RUN)/python -m pytest --numprocesses auto --dist worksteal
+	$(RUN)/python -m pytest --numprocesses auto --dist worksteal -m "not slow"
+
+test-slow: $(VENV)/.installed-dev  ## Set up, then run the tests that take minutes.
+	$(RUN)/python -m pytest --numprocesses auto --dist worksteal -m slow
 
 check: $(VENV)/.installed-dev  ## Formatting, lints and types.
 	$(RUN)/ruff format --check .

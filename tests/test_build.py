@@ -73,6 +73,7 @@ def test_workers_do_not_change_a_byte(project: Path) -> None:
     assert build(project, "two", workers=2) == build(project, "one", workers=1)
 
 
+@pytest.mark.slow
 def test_killed_at_five_moments_it_ends_the_same(project: Path) -> None:
     """`kill -9` of the whole process group at five moments spread over the build, then once to the end."""
     start = time.monotonic()

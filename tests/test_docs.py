@@ -40,7 +40,7 @@ def test_every_option_in_the_readme_exists(option: str) -> None:
     assert option in known | {"--help"}
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"`make ([a-z]+)`|^make ([a-z]+)", README, re.MULTILINE))))
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"`make ([a-z-]+)`|^make ([a-z-]+)", README, re.MULTILINE))))
 def test_every_make_target_in_the_readme_exists(target: tuple[str, str]) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert re.search(rf"^{''.join(target)}:", makefile, re.MULTILINE)

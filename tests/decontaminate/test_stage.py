@@ -133,6 +133,7 @@ def test_end_to_end(project: Path) -> None:
     assert any("gsm8k" in line for line in report.in_words(says))
 
 
+@pytest.mark.slow
 def test_the_same_whatever_the_workers_and_however_often_it_stopped(project: Path) -> None:
     first, second = context(project, "one", 1), context(project, "two", 2)
     pipeline.build(first)

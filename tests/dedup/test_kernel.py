@@ -113,6 +113,7 @@ print(json.dumps(_signatures(pa.array(TEXTS))[0].astype(int).sum(axis=1).tolist(
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("processor", "features"),
     [("haswell", "+avx2"), ("nehalem", "+sse4.2"), ("x86-64", "+sse2")],

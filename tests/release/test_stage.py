@@ -88,6 +88,7 @@ def test_shards_do_not_depend_on_how_documents_are_spread_over_parts(tmp_path: P
     assert shards[0] == shards[1]
 
 
+@pytest.mark.slow
 def test_killed_and_run_again_gives_the_same_bytes(tmp_path: Path, three_parts: Parts) -> None:
     whole = write_workspace(tmp_path / "whole", three_parts)
     stage.run(context(whole, text=SMALL_SHARDS))

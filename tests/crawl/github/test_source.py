@@ -315,6 +315,7 @@ def crawl_on_a_small_disk(folder: str) -> None:
         assert Counter(states_of(Path(folder) / AT).values()) == {"fetched": 60}
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_nothing_is_lost_and_nothing_is_fetched_twice(tmp_path: Path) -> None:
     folders = (Path(sysconfig.get_path("stdlib"), "json"),)
     manifest = f'[[sources]]\nname = "gh"\nkind = "github"\ncutoff = 2022-01-01\n{ALL}'
