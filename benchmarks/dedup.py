@@ -154,7 +154,9 @@ def end_to_end(options: argparse.Namespace) -> None:
           f"   {min(times) / decode:.2f}x decoding; first run {times[0]:.2f} s")  # fmt: skip
     names = ", ".join(f"{RULES[rule]} {count}" for rule, count in enumerate(np.bincount(drops.rules, minlength=3)))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{'':22} {len(drops.documents)} drops: {names}; peak memory {peak:.2f} GiB under --memory {options.memory:g}GiB")
+    print(
+        f"{'':22} {len(drops.documents)} drops: {names}; peak memory {peak:.2f} GiB under --memory {options.memory:g}GiB"
+    )
     for said in peers(options, "end-to-end", str(options.corpus), str(options.workers)):
         print(f"{said['peer']:22} {said['seconds']:7.1f} {said['mbps']:8.1f} {'':10}"
               f"   ours is {said['seconds'] / min(times) * size / said['bytes']:.1f}x; {said['removed']} removed, "
@@ -190,7 +192,9 @@ def quality(options: argparse.Namespace) -> None:
     distinct = {text: name for name, text in reversed(texts.items())}  # the first of each text
     truth = _all_pairs({name: shingle_set(text) for text, name in distinct.items()})
     print(f"{len(texts)} files, {len(distinct)} different ones, {len(truth)} pairs of those at {THRESHOLD} or above")
-    print(f"{'':18} {'recall 0.70-0.75':>17} {'above':>8} {'precision':>10}   (pairs of different files; not both kept)")
+    print(
+        f"{'':18} {'recall 0.70-0.75':>17} {'above':>8} {'precision':>10}   (pairs of different files; not both kept)"
+    )
     parts: list[Part] = [TablePart(frame.to_arrow())]
     done = run(parts, options)
     names = frame["id"]
@@ -202,7 +206,9 @@ def quality(options: argparse.Namespace) -> None:
     if options.peers:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "part.parquet"
-            pl.DataFrame({"id": list(distinct.values()), "text": [text.decode() for text in distinct]}).write_parquet(path)
+            pl.DataFrame({"id": list(distinct.values()), "text": [text.decode() for text in distinct]}).write_parquet(
+                path
+            )
             for said in peers(options, "quality", str(path)):
                 alone = [pair for pair in said["pairs"]]
                 sets = {name: shingle_set(texts[name]) for pair in alone for name in pair}
@@ -227,7 +233,10 @@ def _all_pairs(sets: dict[str, np.ndarray]) -> dict[tuple[str, str], float]:
     """Return every pair of sets at the threshold or above, by an index of all shingles: nothing is estimated."""
     names = list(sets)
     rows = pl.concat(
-        [pl.DataFrame({"hash": hashes, "set": np.full(len(hashes), i, np.uint32)}) for i, hashes in enumerate(sets.values())]
+        [
+            pl.DataFrame({"hash": hashes, "set": np.full(len(hashes), i, np.uint32)})
+            for i, hashes in enumerate(sets.values())
+        ]
     )
     groups = rows.group_by("hash").agg("set").filter(pl.col("set").list.len() > 1)["set"]
     common: dict[int, int] = {}

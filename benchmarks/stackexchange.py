@@ -1,8 +1,8 @@
 """How fast a Stack Exchange dump becomes documents, and how much memory that takes.
 
-    python benchmarks/stackexchange.py                        # conversion of HTML, then a dump of 1 M posts
-    python benchmarks/stackexchange.py --posts 10_000_000     # a dump as large as the largest mathematical sites
-    python benchmarks/stackexchange.py --like DUMP.7z         # also converts a real dump's posts
+    python -m benchmarks.stackexchange                        # conversion of HTML, then a dump of 1 M posts
+    python -m benchmarks.stackexchange --posts 10_000_000     # a dump as large as the largest mathematical sites
+    python -m benchmarks.stackexchange --like DUMP.7z         # also converts a real dump's posts
 
 The dump is generated: text of our own with the shapes of real posts (the table that is printed first compares the
 two). It is written once per size into --folder and used again. The whole crawl stage is measured: reading the
