@@ -155,7 +155,8 @@ def end_to_end(options: argparse.Namespace) -> None:
     names = ", ".join(f"{RULES[rule]} {count}" for rule, count in enumerate(np.bincount(drops.rules, minlength=3)))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(
-        f"{'':22} {len(drops.documents)} drops: {names}; peak memory {peak:.2f} GiB under --memory {options.memory:g}GiB"
+        f"{'':22} {len(drops.documents)} drops: {names}; "
+        f"peak memory {peak:.2f} GiB under --memory {options.memory:g}GiB"
     )
     for said in peers(options, "end-to-end", str(options.corpus), str(options.workers)):
         print(f"{said['peer']:22} {said['seconds']:7.1f} {said['mbps']:8.1f} {'':10}"
@@ -210,7 +211,7 @@ def quality(options: argparse.Namespace) -> None:
                 path
             )
             for said in peers(options, "quality", str(path)):
-                alone = [pair for pair in said["pairs"]]
+                alone = list(said["pairs"])
                 sets = {name: shingle_set(texts[name]) for pair in alone for name in pair}
                 good = sum(jaccard(sets[one], sets[other]) >= THRESHOLD for one, other in alone)
                 _print_quality(said["peer"], truth, set(said["removed"]), good / max(1, len(alone)))
