@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal, TypeVar
 
 from algstack.errors import AlgstackError
-from algstack.publish.place import File, Remote, checksums, plan
+from algstack.publish.place import File, Remote, plan
 from algstack.release.stage import CHECKSUMS
 
 FILES_PER_COMMIT = 50
@@ -54,6 +55,12 @@ class HubPlace:
             from huggingface_hub import HfApi
         except ImportError:
             raise AlgstackError("hf:// needs one more package: pip install 'algstack[hub]'.") from None
+        from huggingface_hub.utils import disable_progress_bars, logging
+
+        # Its warnings name addresses that are signed, and so are secrets; what matters is said by _explained.
+        logging.set_verbosity_error()
+        if not sys.stderr.isatty():
+            disable_progress_bars()
         return HfApi(library_name="algstack")
 
     def prepare(self) -> None:
@@ -152,9 +159,7 @@ class HubPlace:
         """
         if version not in self._tags():
             return False
-        there = self._listing(version)
-        ours = checksums((self.read(CHECKSUMS) or b"").decode())
-        if plan(files, there, ours).send:
+        if plan(files, self._listing(version), {}).send:
             raise AlgstackError(
                 f"hf://datasets/{self.repo}: the tag {version} is there already and is of another content. "
                 "A published version is never changed: make a release of another version."

@@ -10,6 +10,7 @@ import pytest
 from algstack.errors import AlgstackError, DatasetError
 from algstack.publish import stage
 from algstack.publish.hub import HubPlace
+from tests.publish.flaky import Line
 from tests.publish.hub import Hub
 
 TARGET = "hf://datasets/org/tiny-algebra"
@@ -65,11 +66,11 @@ def test_the_next_version_replaces_what_was_ours_and_nothing_else(hub: Hub, rele
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_hub_that_fails_every_fifth_time_gets_all_of_it(hub: Hub, release: Path, seed: int) -> None:
-    hub.failing = 0.2
-    hub.chance.seed(seed)
+def test_a_hub_that_fails_every_fifth_time_gets_all_of_it(line: Line, hub: Hub, release: Path, seed: int) -> None:
+    line.failing = 0.2
+    line.chance.seed(seed)
     stage.publish_to(quiet(), TARGET, release)
-    assert hub.failures
+    assert line.failures
     assert on_hub(hub) == on_hub(hub, "1.0.0") == contents(release)
 
 
