@@ -24,6 +24,7 @@ from algstack.release import stage
 from algstack.release.facts import facts_of
 from algstack.release.statistics import measure
 from algstack.workspace import Workspace, decisions_name
+from tests.release.conftest import context
 
 TIMES = 5
 PART = 100_000
@@ -33,30 +34,22 @@ LANGUAGES = [f"language-{number:02d}" for number in range(41)]
 REPOSITORIES = 60_000
 RULES = 40
 DROPPED = 0.4
-WORDS = [
+WORDS = (
     "lemma",
     "theorem",
     "proof",
     "have",
-    "from",
-    "obtain",
     "group",
     "ring",
     "field",
-    "zero",
-    "add",
-    "comm",
+    "add_comm",
     "rfl",
     "simp",
     "exact",
-    "intro",
-    "apply",
-    "norm",
-    "le",
     "∀",
     "∃",
     "ℕ",
-]
+)
 
 
 def made(start: int, count: int) -> pl.DataFrame:
