@@ -124,11 +124,10 @@ def _write(into: StageFolder, name: str, task: str, rows: pl.DataFrame) -> TaskR
     file = f"documents-{task}.parquet" if is_crawl else decisions_name(f"made-{task}")
     with dataset.part_writer(into.path, file, schema, parts) as writer:
         writer.write(rows.with_columns(missing).select(schema.names).to_arrow().cast(schema))
-    kept = rows.height if is_crawl else int(rows["keep"].sum())
+    dropped = {} if is_crawl else dict(rows.filter(~pl.col("keep"))["rule"].value_counts().iter_rows())
+    counts = Counts(documents=rows.height, kept=rows.height - sum(dropped.values()), dropped=dropped)
     fingerprint = into.task_fingerprint(parts[0].sha256)
-    record = TaskRecord(
-        task=task, fingerprint=fingerprint, counts=Counts(documents=rows.height, kept=kept), parts=tuple(parts)
-    )
+    record = TaskRecord(task=task, fingerprint=fingerprint, counts=counts, parts=tuple(parts))
     into.save(record)
     return record
 

@@ -152,7 +152,7 @@ class HubPlace:
             )
 
     def check_version(self, version: str, files: Sequence[File]) -> bool:
-        """Whether the tag is there with this content.
+        """Whether the tag is there with this content, and the branch holds a release: this one, or another since.
 
         Raises:
             AlgstackError: it is there with another.
@@ -164,7 +164,7 @@ class HubPlace:
                 f"hf://datasets/{self.repo}: the tag {version} is there already and is of another content. "
                 "A published version is never changed: make a release of another version."
             )
-        return True
+        return CHECKSUMS in self.listing()
 
     def _tags(self) -> set[str]:
         from huggingface_hub.errors import RepositoryNotFoundError

@@ -152,7 +152,7 @@ def fields(facts: Facts, statistics: Statistics) -> dict[str, str]:
         "place": facts.name,
         "example_lang": first.lang if first else DEFAULT_CONFIG,
         "example_split": first.split if first else "train",
-        "contact": f"write to {facts.contact}" if facts.contact else "tell whoever published this dataset",
+        "contact": _contact(facts),
         **_pictures(facts, statistics),
         "language_table": language_table(facts, statistics),
         "split_table": split_table(statistics),
@@ -193,6 +193,13 @@ def _summary(facts: Facts, statistics: Statistics) -> str:
     documents, tokens = counted(total.documents, "document"), counted(total.tokens, "token")
     places = f"{counted(len(statistics.languages), 'language')} from {counted(total.repos, 'repository')}"
     return f"{documents}, {_megabytes(total.bytes)} MB of text, {tokens} (`{facts.tokenizer}`) in {places}"
+
+
+def _contact(facts: Facts) -> str:
+    """Whom to tell, as a sentence's beginning."""
+    if not facts.contact:
+        return "tell whoever published this dataset"
+    return f"{'say so at' if facts.contact.startswith('http') else 'write to'} {facts.contact}"
 
 
 def _pictures(facts: Facts, statistics: Statistics) -> dict[str, str]:

@@ -102,6 +102,19 @@ def test_private_gated_and_a_branch(hub: Hub, release: Path) -> None:
     assert on_hub(hub, "main") == {}
 
 
+def test_a_version_that_was_tagged_on_another_branch_comes_to_main_as_well(hub: Hub, release: Path) -> None:
+    stage.publish(release, f"{TARGET}@next")
+    stage.publish(release, TARGET)
+    assert on_hub(hub) == on_hub(hub, "1.0.0") == contents(release)
+
+
+def test_publishing_an_older_version_again_changes_nothing(hub: Hub, releases: dict[str, Path]) -> None:
+    stage.publish(releases["1.0.0"], TARGET)
+    stage.publish(releases["1.1.0"], TARGET)
+    assert stage.publish(releases["1.0.0"], TARGET).sent == ()
+    assert on_hub(hub) == contents(releases["1.1.0"])
+
+
 def test_a_refused_token_is_one_clear_line(hub: Hub, release: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_wrong_secret")
     with pytest.raises(AlgstackError, match="does not know the token") as caught:

@@ -244,7 +244,7 @@
     });
     return [
       element("h3", {}, `${percent(pair.similarity)} of the shingles are the same`),
-      facts([["Dropped", breakable(pair.id)], ["Kept", breakable(pair.keeper)]]),
+      facts([["Dropped", breakable(pair.id)], ["Kept", breakable(pair.keeper)], ["Rule", `${pair.rule}: ${pair.reason}`]]),
       element("div", { class: "diff", tabindex: "0" }, element("table", {},
         element("thead", {}, element("tr", {}, element("th", {}, "dropped"), element("th", {}, "kept"))),
         element("tbody", {}, ...rows))),
