@@ -80,13 +80,15 @@ class HubPlace:
         return self._listing(self.branch)
 
     def _listing(self, revision: str) -> dict[str, Remote]:
-        from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+        from huggingface_hub.errors import HfHubHTTPError
         from huggingface_hub.hf_api import RepoFile
 
         def read() -> dict[str, Remote]:
             try:
                 tree = list(self._api.list_repo_tree(self.repo, repo_type=REPO_TYPE, revision=revision, recursive=True))
-            except (RepositoryNotFoundError, RevisionNotFoundError):
+            except HfHubHTTPError as error:
+                if not _is_missing(error):
+                    raise
                 return {}
             return {
                 entry.path: Remote(entry.size, f"sha256:{entry.lfs.sha256}" if entry.lfs else f"git:{entry.blob_id}")
@@ -98,13 +100,15 @@ class HubPlace:
 
     def read(self, name: str) -> bytes | None:
         """A small file's content; None where there is none."""
-        from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
+        from huggingface_hub.errors import HfHubHTTPError
 
         def read() -> bytes | None:
             with TemporaryDirectory() as cache:
                 try:
                     return self._downloaded(name, cache).read_bytes()
-                except (EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError):
+                except HfHubHTTPError as error:
+                    if not _is_missing(error):
+                        raise
                     return None
 
         return self._persist(read)
@@ -167,12 +171,14 @@ class HubPlace:
         return CHECKSUMS in self.listing()
 
     def _tags(self) -> set[str]:
-        from huggingface_hub.errors import RepositoryNotFoundError
+        from huggingface_hub.errors import HfHubHTTPError
 
         def read() -> set[str]:
             try:
                 return {tag.name for tag in self._api.list_repo_refs(self.repo, repo_type=REPO_TYPE).tags}
-            except RepositoryNotFoundError:
+            except HfHubHTTPError as error:
+                if not _is_missing(error):
+                    raise
                 return set()
 
         return self._persist(read)
@@ -204,8 +210,10 @@ def _batches(items: list[Item]) -> Iterator[list[Item]]:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """Return what an error of the library's upload threads came from: they wrap it."""
-    while type(error) is RuntimeError and error.__cause__ is not None:
+    """Return what an error of the library's came from: its upload threads wrap it, and so do its downloads."""
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    while error.__cause__ is not None and (type(error) is RuntimeError or isinstance(error, LocalEntryNotFoundError)):
         error = error.__cause__
     return error
 
@@ -213,6 +221,13 @@ def _cause(error: BaseException) -> BaseException:
 def _status(error: BaseException) -> int | None:
     status: int | None = getattr(getattr(error, "response", None), "status_code", None)
     return status
+
+
+def _is_missing(error: BaseException) -> bool:
+    """Whether there is no such repository, revision or file, or none that we may see: the hub does not tell which."""
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    return _status(error) == 404 or isinstance(error, RepositoryNotFoundError)
 
 
 def _passing(error: BaseException) -> bool:
