@@ -398,14 +398,17 @@ def _stories(target: str, workspace: Path) -> list[explain.Story]:
 
 @app.command()
 def verify(
-    target: Annotated[str, typer.Argument(metavar="RELEASE", help="A folder, hf://datasets/org/name or s3://….")],
+    target: Annotated[
+        str, typer.Argument(metavar="RELEASE", help="A folder or version, hf://datasets/org/name or s3://….")
+    ],
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,
 ) -> None:
     """Check a release: checksums, schema, counts, ids, splits, card."""
     from algstack.publish.fetch import fetched
     from algstack.release.verify import verify as checks_of
 
-    with fetched(target) as path:
+    with fetched(_named_release(target, workspace)) as path:
         checks = checks_of(path)
     if as_json:
         typer.echo(json.dumps([check._asdict() for check in checks], indent=2))
@@ -418,16 +421,19 @@ def verify(
 
 @app.command()
 def diff(
-    old: Annotated[str, typer.Argument(help="A release: a folder, hf://datasets/org/name@version or s3://….")],
+    old: Annotated[
+        str, typer.Argument(help="A release: a folder or version, hf://datasets/org/name@version or s3://….")
+    ],
     new: Annotated[str, typer.Argument(help="The release after it.")],
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a section for a changelog.")] = False,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,
 ) -> None:
     """Say what changed between two releases: documents added, removed and why, changed; settings."""
     from algstack.publish.fetch import fetched
     from algstack.release import diff as release_diff
 
-    with fetched(old) as before, fetched(new) as after:
+    with fetched(_named_release(old, workspace)) as before, fetched(_named_release(new, workspace)) as after:
         difference = release_diff.compare(before, after)
     if as_json:
         typer.echo(json.dumps(difference.model_dump(mode="json"), indent=2))
@@ -439,32 +445,49 @@ def diff(
 
 @app.command()
 def report(
-    release_path: Annotated[Path, typer.Argument(metavar="RELEASE", help="The folder of a release.")],
+    named: Annotated[
+        str | None,
+        typer.Argument(metavar="[RELEASE]", help="A release's folder or version.", show_default="the manifest's"),
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the page.")] = Path("report.html"),
+    manifest_path: ManifestOption = DEFAULT_MANIFEST,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
 ) -> None:
     """Write a release's report.html again, with samples of what was dropped if the workspace is at hand."""
     from algstack.release.report import write as write_report
     from algstack.workspace import Workspace
 
-    write_report(release_path, Workspace(workspace) if workspace.is_dir() else None, output)
+    path = _release_folder(named, manifest_path, workspace)
+    write_report(path, Workspace(workspace) if workspace.is_dir() else None, output)
     typer.echo(f"Wrote {output}.")
 
 
 @app.command()
 def publish(
-    release_path: Annotated[Path, typer.Argument(metavar="RELEASE", help="The folder of a release.")],
-    target: Annotated[str, typer.Argument(help="hf://datasets/org/name[@branch], s3://bucket/prefix, or a folder.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[RELEASE] TARGET",
+            help="A release's folder or version, the manifest's by default; then where it is to be: "
+            "hf://datasets/org/name[@branch], s3://bucket/prefix, or a folder.",
+        ),
+    ],
     private: Annotated[bool, typer.Option("--private", help="Make a new hub repository a private one.")] = False,
     gated: Annotated[
         str | None, typer.Option(help="Ask the hub's readers first: auto or manual.", show_default="not gated")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
+    manifest_path: ManifestOption = DEFAULT_MANIFEST,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,
 ) -> None:
     """Publish a release; a second time sends nothing."""
     from algstack.publish.stage import publish as send
 
+    if len(names) > 2:
+        raise typer.BadParameter("give a release and a target, or a target alone.", param_hint="[RELEASE] TARGET")
+    *releases, target = names
+    release_path = _release_folder(releases[0] if releases else None, manifest_path, workspace)
     if gated not in (None, "auto", "manual"):
         raise typer.BadParameter(f"`{gated}`: write auto or manual.", param_hint="--gated")
     done = send(release_path, target, private=private, gated=gated, dry_run=dry_run)  # type: ignore[arg-type]
@@ -472,6 +495,24 @@ def publish(
         typer.echo(json.dumps(done._asdict(), indent=2))
     else:
         display.published(done)
+
+
+def _release_folder(named: str | None, manifest_path: Path, workspace: Path) -> Path:
+    """The folder of a release that is named by its folder or version, or of the manifest's version."""
+    from algstack import manifest
+    from algstack.workspace import Workspace
+
+    if named is None:
+        return Workspace(workspace).release(manifest.load(manifest_path).config.version)
+    return Path(_named_release(named, workspace))
+
+
+def _named_release(named: str, workspace: Path) -> str:
+    """Where a release is: a version in the workspace is its folder, anything else is what it says."""
+    from algstack.workspace import Workspace
+
+    folder = Workspace(workspace).release(named)
+    return str(folder) if "/" not in named and not Path(named).exists() and folder.is_dir() else named
 
 
 def _run_stage(

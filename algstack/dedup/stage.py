@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 
 from algstack.dataset import (
+    STAGE_FILE,
     Counts,
     Part,
     StageFolder,
@@ -21,6 +22,7 @@ from algstack.dataset import (
     dump_json,
     part_writer,
     run_tasks,
+    sha256_file,
     write_text,
 )
 from algstack.dedup import audit, bands, clusters
@@ -115,14 +117,18 @@ def run(context: Context, memory: int = MEMORY) -> StageRecord:
 def run_audit(context: Context, sample: int, memory: int = MEMORY) -> audit.Audit:
     """Deduplicate once more, decide nothing, and compare a sample of documents with all others exactly.
 
-    What was found is written to `audit.json` in the stage's folder.
+    What was found is written to `audit.json` in the stage's folder, with the checksum of the stage's record: an audit
+    says nothing of a later deduplication.
     """
     parts = [KeptPart(part) for part in kept_documents(context.workspace, after="filter")]
     with spilling(context.workspace.stage(STAGE)) as spill:
         done = Deduplication(parts, settings(context.manifest.config.dedup, context.workers, memory), spill)
         done.run()
         found = audit.audit(done, sample)
-    write_text(context.workspace.stage(STAGE) / "audit.json", dump_json(found.as_json()))
+    folder = context.workspace.stage(STAGE)
+    record = folder / STAGE_FILE
+    of = {"stage": sha256_file(record) if record.is_file() else None}
+    write_text(folder / "audit.json", dump_json(found.as_json() | of))
     return found
 
 

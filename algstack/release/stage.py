@@ -13,7 +13,7 @@ from typing import Any
 from algstack import dataset, engine
 from algstack.dataset import STAGE_FILE, StageFolder, StageRecord, TaskRecord
 from algstack.errors import AlgstackError, DatasetError, ManifestError
-from algstack.release import card, croissant, figures, leaks, licences, report, tokens
+from algstack.release import accounts, card, croissant, figures, leaks, licences, report, tokens
 from algstack.release.dropped import Decided, decided
 from algstack.release.facts import facts_of
 from algstack.release.leaks import Leak
@@ -89,6 +89,9 @@ def _config(context: Context, version: str, parts: Iterable[Decided]) -> dict[st
     config = context.manifest.config
     clusters = leaks.clusters_of(context.workspace)
     clustered = dataset.sha256_file(clusters) if clusters else None
+    # An audit that comes later says more of the same data; it does not make another release.
+    report = accounts.sources(context.workspace).get(accounts.DECONTAMINATION)
+    decontaminated = dataset.sha256_file(report) if report else None
     template = _template(context)
     return {
         "version": version,
@@ -97,7 +100,7 @@ def _config(context: Context, version: str, parts: Iterable[Decided]) -> dict[st
         "splits": [list(share) for share in _shares(context)],
         "tokenizer": tokens.identity(config.release.tokenizer, context.manifest.folder),
         "card": dataset.fingerprint(template) if template else None,
-        "inputs": dataset.fingerprint([clustered, *([part.key, list(part.inputs)] for part in parts)]),
+        "inputs": dataset.fingerprint([clustered, decontaminated, *([part.key, list(part.inputs)] for part in parts)]),
         "stages": [stage for stage in DECIDING_STAGES if context.workspace.stage_records(stage)],
     }
 
@@ -190,7 +193,8 @@ def _describe(context: Context, folder: StageFolder, record: StageRecord) -> Non
     _remove_strays(release, {part.name for part in record.parts})
     statistics = measure(release)
     _check_counts(release, record, statistics)
-    facts = facts_of(record)
+    accounts.bring(context.workspace, release)
+    facts = facts_of(record, release)
     figures.write(release, facts, statistics)
     report.write(release, context.workspace, release / "report.html")
     dataset.write_text(release / "README.md", card.render(facts, statistics, _template(context)))
