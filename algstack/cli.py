@@ -46,6 +46,11 @@ InputOption = Annotated[
     list[str] | None,
     typer.Option("--input", help="Any Parquet or JSON-lines files instead of a workspace (glob patterns, repeatable)."),
 ]
+TextColumn = Annotated[str | None, typer.Option(help="With --input: the column of the text.")]
+IdColumn = Annotated[str | None, typer.Option(help="With --input: the column of unique ids.")]
+PathColumn = Annotated[str | None, typer.Option(help="With --input: the column of paths.")]
+RepoColumn = Annotated[str | None, typer.Option(help="With --input: the column of repositories.")]
+LangColumn = Annotated[str | None, typer.Option(help="With --input: the column of languages.")]
 OutputOption = Annotated[Path | None, typer.Option("--output", help="With --input: the folder to write.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
@@ -119,12 +124,12 @@ def filter_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what is left after each rule.")] = False,
     inputs: InputOption = None,
     output: OutputOption = None,
-    text_column: Annotated[str | None, typer.Option(help="With --input: the column of the text.")] = None,
-    id_column: Annotated[str | None, typer.Option(help="With --input: the column of unique ids.")] = None,
-    path_column: Annotated[str | None, typer.Option(help="With --input: the column of paths.")] = None,
-    repo_column: Annotated[str | None, typer.Option(help="With --input: the column of repositories.")] = None,
+    text_column: TextColumn = None,
+    id_column: IdColumn = None,
+    path_column: PathColumn = None,
+    repo_column: RepoColumn = None,
     license_column: Annotated[str | None, typer.Option(help="With --input: the column of licences.")] = None,
-    lang_column: Annotated[str | None, typer.Option(help="With --input: the column of languages.")] = None,
+    lang_column: LangColumn = None,
     folder: Annotated[Path | None, typer.Option("--filters", help="With --input: filter files of your own.")] = None,
     manifest_path: ManifestOption = DEFAULT_MANIFEST,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
@@ -264,15 +269,52 @@ def dedup(
 @app.command()
 def decontaminate(
     report_only: Annotated[bool, typer.Option("--report-only", help="Say what would go; decide nothing.")] = False,
+    inputs: InputOption = None,
+    output: OutputOption = None,
+    benchmark: Annotated[
+        list[str] | None, typer.Option(help="With --input: a benchmark to take out, such as gsm8k (repeatable).")
+    ] = None,
+    copies: Annotated[
+        str, typer.Option("--benchmarks", help="With --input: the folder with copies of the benchmarks.")
+    ] = "benchmarks",
+    cut: Annotated[
+        bool, typer.Option("--cut", help="With --input: cut shared runs of words, and keep the rest of the document.")
+    ] = False,
+    text_column: TextColumn = None,
+    id_column: IdColumn = None,
+    path_column: PathColumn = None,
+    repo_column: RepoColumn = None,
+    lang_column: LangColumn = None,
     manifest_path: ManifestOption = DEFAULT_MANIFEST,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take benchmarks out, and redact secrets and personal data."""
+    from algstack import pipeline
     from algstack.decontaminate import report as decontaminate_report
     from algstack.decontaminate import stage as decontaminate_stage
+    from algstack.decontaminate import tables as decontaminate_tables
+    from algstack.manifest import DecontaminateConfig
+    from algstack.tables import TableColumns
 
+    if inputs or output:
+        columns = TableColumns(
+            text_column=text_column,
+            id_column=id_column,
+            path_column=path_column,
+            repo_column=repo_column,
+            lang_column=lang_column,
+        )
+        config = DecontaminateConfig(benchmarks=tuple(benchmark or ()), folder=copies, action="cut" if cut else "drop")
+        folder = _output(inputs, output)
+        with display.progress() as progress:
+            work = partial(
+                decontaminate_tables.run, inputs or [], folder, columns, config, workers or default_workers()
+            )
+            summary = pipeline.timed_tables("decontaminate", folder, progress, work)
+        _show([summary], as_json)
+        return
     if not report_only:
         _run_stage(
             "decontaminate",
