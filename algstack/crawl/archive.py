@@ -14,8 +14,9 @@ from typing import IO, NamedTuple
 
 import pyarrow as pa
 
-from algstack.crawl.files import FileReader, RawFile, Refusal, Repository
-from algstack.crawl.tar import FOLDER, Damage, GzipStream, Header, TarStream
+from algstack.crawl.files import FileReader, RawFile, Repository
+from algstack.crawl.refusals import Refusal
+from algstack.crawl.tar import FILE, FOLDER, Damage, GzipStream, Header, TarStream
 from algstack.crawl.task import CrawlTask, exclusion, paths_of
 from algstack.errors import SourceError
 from algstack.manifest import ArchiveSource, CrawlConfig, LoadedManifest
@@ -106,21 +107,37 @@ def read_members(
     Raises:
         ArchiveBomb: a limit of `reader.limits` is passed.
     """
-    excluded = exclusion(exclude)
+    excluded = exclusion(exclude) if exclude else None
+    limits = reader.limits
+    by_name = reader.refusals()
+    harmless = min(RATIO_FROM_BYTES, limits.max_archive_bytes)
     seen: set[str] = set()
     unpacked = 0
     for number, member in enumerate(members, 1):
-        unpacked += member.size
-        _check_limits(number, unpacked, packed, reader.limits)
-        path = _stripped(member.name, strip)
-        if not path or excluded(path):
+        name, size, refusal, read = member
+        unpacked += size
+        if unpacked > harmless or number > limits.max_archive_members:
+            _check_limits(number, unpacked, packed, limits)
+        if _is_plain(name):
+            path = name.split("/", strip)[-1] if name.count("/") >= strip else ""
+        else:
+            path = _stripped(name, strip)
+            refusal = _unsafe(name) or refusal
+        if not path or (excluded and excluded(path)):
             continue
-        refusal = _unsafe(member.name) or member.refusal or reader.refusal(path, member.size)
+        refusal = refusal or by_name(path, size)
         if refusal is None and path in seen:
             refusal = Refusal("repeated-path")
             path = f"{path}#{number}"
         seen.add(path)
-        yield RawFile(path, member.size, refusal or _content(member, reader.limits))
+        yield RawFile(path, size, refusal or _content(read, size, limits.max_file_bytes))
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a name is a path as it stands: quickly, and rather no than a wrong yes."""
+    return not (
+        name[:1] in {"", "/", "."} or name[-1] == "/" or "//" in name or "/." in name or "\\" in name or ":" in name
+    )
 
 
 def _stripped(name: str, strip: int) -> str:
@@ -153,11 +170,11 @@ def _unsafe(name: str) -> Refusal | None:
     return None
 
 
-def _content(member: Member, limits: CrawlConfig) -> bytes | Refusal:
+def _content(read: Callable[[int], bytes], stated: int, most: int) -> bytes | Refusal:
     # One byte more than stated: a header may lie about the size.
-    content = member.read(min(member.size, limits.max_file_bytes) + 1)
-    if len(content) > limits.max_file_bytes:
-        return Refusal("too-large", f"more than the {member.size} bytes that its header states")
+    content = read(min(stated, most) + 1)
+    if len(content) > most:
+        return Refusal("too-large", f"more than the {stated} bytes that its header states")
     return content
 
 
@@ -207,9 +224,11 @@ def _open_tar(path: Path) -> IO[bytes]:
 def tar_members(stream: Unpacked) -> Iterator[Member]:
     """Yield the members of a tar stream that are not folders."""
     tar = TarStream(stream)
+    read = tar.read
     for header in tar.members():
-        if header.kind != FOLDER:
-            yield Member(header.name, header.size, _tar_refusal(header), tar.read)
+        name, size, kind, _ = header
+        if kind != FOLDER:
+            yield Member(name, size, None if kind == FILE else _tar_refusal(header), read)
 
 
 def _tar_refusal(header: Header) -> Refusal | None:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from algstack.crawl.files import FileReader, RawFile, Refusal, Repository
+from algstack.crawl.files import FileReader, RawFile, Repository
+from algstack.crawl.refusals import Refusal
 from algstack.crawl.task import CrawlTask, exclusion
 from algstack.errors import SourceError
 from algstack.manifest import FolderSource, LoadedManifest

@@ -19,8 +19,9 @@ import pyarrow.parquet as pq
 
 from algstack.crawl import licenses
 from algstack.crawl.archive import Member, Unpacked, read_members, tar_members
-from algstack.crawl.files import FileReader, RawFile, Refusal, Repository, drop
+from algstack.crawl.files import FileReader, RawFile, Repository
 from algstack.crawl.ledger import Entry, Part
+from algstack.crawl.refusals import Refusal, drop
 from algstack.crawl.tar import GzipStream
 from algstack.dataset import fingerprint, written_atomically
 from algstack.documents import DECISIONS, DOCUMENTS
@@ -113,9 +114,12 @@ class _Archive:
 
     def _noted(self, member: Member) -> Member:
         """Read the files that are about others, whether or not they become documents themselves."""
-        _, _, path = member.name.partition("/")
+        name = member.name
+        if not (name.endswith("/.gitmodules") or licenses.is_license_file(name)):
+            return member
         if member.refusal or member.size > licenses.LONGEST:
             return member
+        _, _, path = name.partition("/")
         if path == ".gitmodules":
             content = member.read(member.size)
             self._submodules = submodules(content.decode("utf-8", "replace"))
