@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
-from algstack.crawl.stackexchange.html import to_markdown
-from algstack.crawl.stackexchange.posts import Post
+from algstack.crawl.stackexchange.html import with_language
+from algstack.crawl.stackexchange.posts import Post, tags_of
 from algstack.crawl.stackexchange.sites import code_language
 from algstack.documents import clip
 
@@ -114,10 +114,10 @@ def thread(
         return None, [dropped, *(Drop(f"a/{answer.id}", "question-dropped", because) for answer in answers)]
     ordered = sorted(answers, key=lambda answer: _rank(question, answer))
     kept, drops = _choose_answers(site.policy, question, ordered)
-    language = code_language(site.host, question.tags)
-    bodies = [(answer, to_markdown(answer.html, language)) for answer in kept]
+    language = code_language(site.host, tags_of(question.tags))
+    bodies = [(answer, with_language(answer.body, language)) for answer in kept]
     drops += [Drop(f"a/{answer.id}", "empty-post") for answer, body in bodies if not body]
-    body = to_markdown(question.html, language)
+    body = with_language(question.body, language)
     if not body and not question.title:
         because = f"empty-post: q/{question.id}"
         written = [Drop(f"a/{answer.id}", "question-dropped", because) for answer, body in bodies if body]
@@ -127,7 +127,7 @@ def thread(
 
 def tag_wiki(site: Site, post: Post, tag: str | None) -> dict[str, Any] | None:
     """Return the document of a post that describes a tag, or None if it is empty; a row of DOCUMENTS."""
-    body = to_markdown(post.html, code_language(site.host, (tag,) if tag else ()))
+    body = with_language(post.body, code_language(site.host, (tag,) if tag else ()))
     if not body:
         return None
     path = f"p/{post.id}"
@@ -154,8 +154,8 @@ def tag_wiki(site: Site, post: Post, tag: str | None) -> dict[str, Any] | None:
 
 def _refuse_question(policy: Policy, question: Post, extras: Extras) -> Drop | None:
     path = f"q/{question.id}"
-    if policy.tags and policy.tags.isdisjoint(question.tags):
-        return Drop(path, "tags", f"tags: {', '.join(question.tags)}")
+    if policy.tags and policy.tags.isdisjoint(tags_of(question.tags)):
+        return Drop(path, "tags", f"tags: {', '.join(tags_of(question.tags))}")
     if policy.min_score is not None and (question.score or 0) < policy.min_score:
         return Drop(path, "low-score", f"score {question.score}")
     if not policy.duplicates and _is_duplicate(question, extras):
@@ -221,7 +221,7 @@ def _text(question: Post, body: str, answers: Sequence[tuple[Post, str]], extras
     """Lay a thread out: title, tags, the question, then each answer under its own heading."""
     parts = [f"# {' '.join(question.title.split())}"] if question.title else []
     if question.tags:
-        parts.append(f"Tags: {', '.join(question.tags)}")
+        parts.append(f"Tags: {', '.join(tags_of(question.tags))}")
     parts += ["## Question", body, *_comments(question, extras)]
     for answer, answer_body in answers:
         parts.append("## Accepted answer" if answer.id == question.accepted else "## Answer")
@@ -233,7 +233,7 @@ def _comments(post: Post, extras: Extras) -> Iterator[str]:
     comments = extras.comments.get(post.id)
     if comments:
         yield "### Comments"
-        yield "\n".join(f"- {' '.join(comment.html.split())}" for comment in comments)
+        yield "\n".join(f"- {' '.join(comment.body.split())}" for comment in comments)
 
 
 def strictest(posts: Sequence[Post]) -> tuple[str | None, str]:
@@ -273,7 +273,7 @@ def _meta(question: Post, answers: Sequence[Post], extras: Extras) -> str:
         "created": question.created,
         "id": question.id,
         "score": question.score,
-        "tags": question.tags,
+        "tags": tags_of(question.tags),
     }
     if question.closed:
         values["closed"] = question.closed
