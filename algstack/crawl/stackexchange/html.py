@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from algstack.crawl.stackexchange.pieces import Unbalanced, join_formulas, repair, source_of, split
+from algstack.crawl.stackexchange.seek import padded
 from algstack.crawl.stackexchange.writer import (
     CUT_FORMULA,
     DONE,
@@ -69,7 +70,7 @@ def to_markdown_all(sources: pa.StringArray) -> pa.StringArray:
         return sources
     ends = np.frombuffer(offsets, np.int32)[sources.offset : sources.offset + len(sources) + 1].astype(np.int64)
     room = int(ends[-1] - ends[0]) + (ends[-1] - ends[0]) // 4 + ROOM
-    state = writer(np.frombuffer(data, np.uint8), room, int(np.diff(ends).max()))
+    state = writer(padded(data.to_pybytes()), room, int(np.diff(ends).max()))
     written, statuses = np.empty(len(ends), np.int64), np.empty(len(sources), np.int64)
     write_all(state, ends, written, statuses)
     text = pa.py_buffer(state.out[: written[-1]].tobytes())
@@ -86,8 +87,7 @@ def _written(source: str) -> str:
     room, joined = 1, False
     for _ in range(MENDINGS):
         data = source.encode()
-        # numba wants an array of its own kind, even an empty one
-        state = writer(np.frombuffer(data or b"\0", np.uint8), room * 2 * len(data) + ROOM, len(data))
+        state = writer(padded(data), room * 2 * len(data) + ROOM, len(data))
         status = write(state, 0, len(data), joined)
         if status == DONE:
             return state.out[: state.now[SIZE]].tobytes().decode()

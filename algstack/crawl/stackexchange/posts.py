@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import polars as pl
@@ -136,7 +137,9 @@ def _with_licenses(frame: pl.DataFrame) -> pl.DataFrame:
     days = frame.select("day", "stated").unique()
     known = [license_of(stated, day or "") for day, stated in days.iter_rows()]
     columns = {name: pl.Series(name, values, pl.String) for name, values in zip(_LICENSE, zip(*known), strict=True)}
-    return frame.join(days.with_columns(**columns), on=["day", "stated"], how="left", nulls_equal=True, maintain_order="left")
+    return frame.join(
+        days.with_columns(**columns), on=["day", "stated"], how="left", nulls_equal=True, maintain_order="left"
+    )
 
 
 _LICENSE = ("license", "license_source")
@@ -147,6 +150,7 @@ def posts_of(columns: Sequence[Sequence[object]]) -> Iterator[Post]:
     return map(Post._make, zip(*columns, strict=True))  # type: ignore[arg-type]
 
 
+@lru_cache(maxsize=1 << 14)
 def tags_of(value: str) -> tuple[str, ...]:
     """Return the tags of either notation: `<a><b>` until 2023, `|a|b|` since."""
     if value.startswith("<"):

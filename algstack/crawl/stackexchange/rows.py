@@ -16,7 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from algstack.crawl.stackexchange.dump import Broken
-from algstack.crawl.stackexchange.writer import compiled, key_of
+from algstack.crawl.stackexchange.seek import WIDTH, compiled, padded, seek
+from algstack.crawl.stackexchange.writer import key_of
 from algstack.errors import SourceError
 
 _ROOT = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<([A-Za-z][\w.-]*)", re.DOTALL)
@@ -154,7 +155,7 @@ def _read(data: bytes, first: int, names: Sequence[str]) -> Block:
     values = np.full((room, len(names), 2), -1, np.int64)
     good = np.empty(room, np.bool_)
     keys = np.array([key_of(name) for name in names])
-    source = np.frombuffer(data, np.uint8)
+    source = padded(data)
     rows = _find_rows(source, keys, bounds, values, good)
     bounds, values, good = bounds[:rows], values[:rows], good[:rows]
     bad = _bad_rows(data, bounds, good)
@@ -205,7 +206,7 @@ def _is_space(byte: Any) -> Any:
 
 @compiled
 def _find_rows(data: Any, keys: Any, bounds: Any, values: Any, good: Any) -> Any:
-    """Find the rows of some bytes; return their number.
+    """Find the rows of some bytes, padded; return their number.
 
     Args:
         keys: of the attributes that are wanted.
@@ -213,10 +214,13 @@ def _find_rows(data: Any, keys: Any, bounds: Any, values: Any, good: Any) -> Any
         values: gets where the value of each of its attributes does.
         good: gets whether it is made of attributes.
     """
-    rows, at, end = 0, 0, data.size
-    while at + 5 <= end:
+    rows, at, end = 0, 0, data.size - WIDTH
+    while True:
+        at = seek(data, at, end, 60, 60)  # <
+        if at + 5 > end:
+            return rows
         if not (
-            data[at] == 60 and data[at + 1] == 114 and data[at + 2] == 111 and data[at + 3] == 119
+            data[at + 1] == 114 and data[at + 2] == 111 and data[at + 3] == 119  # row
             and _is_space(data[at + 4])
         ):  # fmt: skip
             at += 1
@@ -224,11 +228,9 @@ def _find_rows(data: Any, keys: Any, bounds: Any, values: Any, good: Any) -> Any
         bounds[rows, 0] = at
         at, good[rows] = _read_attributes(data, at + 4, end, keys, values[rows])
         if not good[rows]:
-            while at < end and data[at] != 60:
-                at += 1
+            at = seek(data, at, end, 60, 60)
         bounds[rows, 1] = at
         rows += 1
-    return rows
 
 
 @compiled
@@ -254,13 +256,12 @@ def _read_attributes(data: Any, at: Any, end: Any, keys: Any, values: Any) -> An
         at += 1
         while at < end and _is_space(data[at]):
             at += 1
-        if at >= end or data[at] != 34 and data[at] != 39:  # " '
+        if at >= end or (data[at] != 34 and data[at] != 39):  # " '
             return at, False
         quote = data[at]
         at += 1
         begin = at
-        while at < end and data[at] != quote and data[at] != 60:
-            at += 1
+        at = seek(data, at, end, quote, 60)
         if at >= end or data[at] != quote:
             return at, False
         for name in range(keys.size):
@@ -282,16 +283,15 @@ def _unescape_all(data: Any, values: Any, out: Any, offsets: Any) -> Any:
     for row in range(offsets.size - 1):
         at, end = values[row, 0], values[row, 1]
         while at < end:
-            byte = data[at]
-            at += 1
-            if byte == 38 or byte == 0:  # &
-                code, length = (0xFFFD, 0) if byte == 0 else _reference(data, at, end)
-                if length or not byte:
-                    at += length
-                    size = _put_character(out, size, code)
-                    continue
-            out[size] = byte
-            size += 1
+            stop = seek(data, at, end, 38, 0)  # &
+            for place in range(at, stop):
+                out[size] = data[place]
+                size += 1
+            if stop == end:
+                break
+            code, length = _reference(data, stop + 1, end) if data[stop] else (0xFFFD, 0)
+            size = _put_character(out, size, code if length or not data[stop] else 38)
+            at = stop + 1 + length
         offsets[row + 1] = size
     return size
 

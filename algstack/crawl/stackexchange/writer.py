@@ -10,24 +10,13 @@ numbers in `now` under the names below.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import count
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-from numba import njit
 
-Bytes = npt.NDArray[np.uint8]
-Numbers = npt.NDArray[np.int64]
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def compiled(function: Function) -> Function:
-    """Compile a function at its first call, for this kind of processor; the code is kept on disk."""
-    return cast(Function, njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function))
-
+from algstack.crawl.stackexchange.seek import Bytes, Numbers, compiled, seek
 
 DONE = 0
 UNBALANCED = 1
@@ -204,7 +193,7 @@ _UNDESCRIBED, _UNDESCRIBED_ENDS = _text(*_NO_DESCRIPTION), _ends(_NO_DESCRIPTION
 
 @compiled
 def _is_space(byte: Any) -> Any:
-    return byte == 32 or 9 <= byte <= 13 and byte != 11
+    return byte == 32 or (9 <= byte <= 13 and byte != 11)
 
 
 @compiled
@@ -275,18 +264,20 @@ def _put_text(writer: Any, begin: Any, end: Any) -> Any:
     if size + end - begin > out.size:
         writer.now[STATUS] = FULL
         return
-    at = begin
-    while at < end:
-        byte = source[at]
-        at += 1
-        if byte == 38:  # &
-            byte, length = _reference(source, at, end)
-            if not length:
-                writer.now[STATUS] = REFERENCES
-                return
-            at += length
+    while begin < end:
+        stop = seek(source, begin, end, 38, 38)  # &
+        for place in range(begin, stop):
+            out[size] = source[place]
+            size += 1
+        if stop == end:
+            break
+        byte, length = _reference(source, stop + 1, end)
+        if not length:
+            writer.now[STATUS] = REFERENCES
+            return
         out[size] = byte
         size += 1
+        begin = stop + 1 + length
     writer.now[SIZE] = size
 
 
@@ -350,7 +341,7 @@ def _tag_end(source: Any, at: Any, end: Any) -> Any:
                 quote = 0
         elif byte == 62:  # >
             return at
-        elif byte == 34 or byte == 39 and source[at - 1] == 61:  # " or ='
+        elif byte == 34 or (byte == 39 and source[at - 1] == 61):  # " or ='
             quote = byte
         elif byte == 60:  # <
             return end
@@ -686,12 +677,16 @@ def _read_code(writer: Any, key: Any, at: Any, end: Any) -> Any:
     depth, longest, run = 1, 0, 0
     language, language_end, none = 0, 0, False
     while at < end:
-        byte = source[at]
-        run = run + 1 if byte == 96 else 0 if byte != 60 else run  # tags are not text
-        longest = max(longest, run)
-        if byte != 60:
+        stop = seek(source, at, end, 60, 96)  # < `
+        run = 0 if stop > at else run
+        at = stop
+        if at < end and source[at] == 96:
+            run += 1
+            longest = max(longest, run)
             at += 1
             continue
+        if at == end:
+            break
         over = _comment_end(source, at, end)
         if over != at:
             if over < 0:
@@ -730,7 +725,7 @@ def _language(source: Any, at: Any, end: Any) -> Any:
             if stop > begin:
                 if not _is_one_of(source, begin, stop, _NOTHING, _NOTHING_ENDS):
                     return begin, stop, False
-                none = none or stop - begin == 4 and source[begin] == 110  # none
+                none = none or (stop - begin == 4 and source[begin] == 110)  # none
         at += 1
     return 0, 0, none
 
@@ -746,10 +741,10 @@ def _put_code(writer: Any, at: Any, end: Any) -> Any:
     source = writer.source
     text = at
     while at < end:
-        if source[at] != 60:
-            at += 1
-            continue
+        at = seek(source, at, end, 60, 60)  # <
         _put_text(writer, text, at)
+        if at == end:
+            return
         over = _comment_end(source, at, end)
         if over == at:
             name, after = _read_name(source, at + 1, end)
@@ -757,7 +752,6 @@ def _put_code(writer: Any, at: Any, end: Any) -> Any:
                 _put(writer, 10)
             over = _tag_end(source, at + 1, end) + 1
         text = at = over
-    _put_text(writer, text, end)
 
 
 @compiled
@@ -1053,8 +1047,7 @@ def _put_until_tag(writer: Any, at: Any, end: Any, skip: Any) -> Any:
             while at < end and _is_space(source[at]):
                 at += 1
         begin = at
-        while at < end and source[at] != 60:
-            at += 1
+        at = seek(source, at, end, 60, 60)  # <
         if at > begin:
             _begin_inline(writer)
             _put_text(writer, begin, at)
