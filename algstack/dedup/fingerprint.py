@@ -71,12 +71,12 @@ def fingerprints(data: Any, offsets: Any, out: Any) -> None:
         out: (n, 2) uint64.
     """
     for row in range(len(offsets) - 1):
-        begin, end = offsets[row], offsets[row + 1]
+        source, begin, end = data, offsets[row], offsets[row + 1]
         if _has_return(data, begin, end):
             plain = np.empty(end - begin, np.uint8)
-            out[row, 0], out[row, 1] = fingerprint(plain, 0, _with_newlines(data, begin, end, plain))
-        else:
-            out[row, 0], out[row, 1] = fingerprint(data, begin, end)
+            begin, end = 0, _with_newlines(data, begin, end, plain)
+            source = plain
+        out[row, 0], out[row, 1] = fingerprint(source, begin, end)
 
 
 def fingerprints_of(texts: Texts) -> NDArray[np.uint64]:

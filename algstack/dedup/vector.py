@@ -30,8 +30,15 @@ def kernel(function: Function) -> Function:
 
 
 def inlined(function: Function) -> Function:
-    """Compile a step that becomes part of its caller."""
-    return cast(Function, njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function))
+    """Compile a step that becomes part of its caller.
+
+    No one calls it from Python, so there is no need of the code that unpacks Python's arguments, which takes longer to
+    compile than most steps, nor of a copy of its own on disk.
+    """
+    wrapped = njit(
+        nogil=True, error_model="numpy", forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True
+    )(function)
+    return cast(Function, wrapped)
 
 
 @inlined
