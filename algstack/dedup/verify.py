@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from algstack.dedup.digest import agreement
 from algstack.dedup.groups import join, root
 from algstack.dedup.kernel import I64, NOTHING, U64, ZERO, Scratch, next_shingles
-from algstack.dedup.vector import copy, inlined, kernel
+from algstack.dedup.vector import copy, inlined, kernel, spliced
 
 KEPT = -1
 BY_BODY, BY_SHINGLES = 1, 2
@@ -138,7 +138,7 @@ def _compare(table: Any, places: Any, size: Any, hashes: Any, mark: Any, thresho
     return common / (size + fresh) if enough else -1.0
 
 
-@inlined
+@spliced
 def _hashes(sets: Any, node: Any) -> Any:
     start, size = sets.starts[node], sets.sizes[node]
     if start >= 0:
