@@ -23,8 +23,11 @@ BLOCK = 16_384
 """Bytes of text that are taken at once."""
 
 # Kernels know numpy's fixed-width numbers only: a Python integer would turn 64-bit arithmetic into floating point.
-U32, U64 = np.uint32, np.uint64
+U32, U64, I64 = np.uint32, np.uint64, np.int64
 ZERO, ONE = U64(0), U64(1)
+NOTHING = I64(0)
+"""Where counting begins. A bare 0 that is handed to a step is a type of its own to numba, which compiles it twice."""
+
 TOKEN_SEED, FOLD_FACTOR = U64(shingles.TOKEN_SEED), U64(shingles.FOLD_FACTOR)
 _, R1, R2, R3, R4 = (U64(rotation) for rotation in shingles.ROTATIONS)
 FIRST_BYTES = np.array([(1 << 8 * count) - 1 for count in range(9)], np.uint64)
@@ -253,7 +256,7 @@ def sign(data: Any, offsets: Any, factors: Any, summands: Any, scratch: Any, sig
     for row in range(len(offsets) - 1):
         signature = signatures[row]
         signature[:] = U32(0xFFFFFFFF)
-        at, end, held, total = offsets[row], offsets[row + 1], 0, 0
+        at, end, held, total = offsets[row], offsets[row + 1], NOTHING, NOTHING
         while at < end:
             at, held, found = next_shingles(data, at, end, held, scratch, scratch.shingles)
             lower_minima(scratch.shingles, scratch.mixed, found, factors, summands, signature)

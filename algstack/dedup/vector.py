@@ -23,15 +23,33 @@ _BYTES = ir.VectorType(ir.IntType(8), LANES)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
+"""Without numba's counting of references, which costs two locked additions for every call of a step, so several for
+every token. Kernels therefore make no arrays: all are given to them."""
+
 
 def kernel(function: Function) -> Function:
     """Compile a function that other threads can run beside: once for each kind of processor, then cached on disk."""
-    return cast(Function, njit(cache=True, nogil=True, error_model="numpy")(function))
+    try:
+        return cast(Function, njit(cache=True, **_OPTIONS)(function))
+    except RuntimeError:  # neither this folder nor the user's cache may be written: compiled anew in each process
+        return cast(Function, njit(**_OPTIONS)(function))
 
 
 def inlined(function: Function) -> Function:
-    """Compile a step that becomes part of its caller."""
-    return cast(Function, njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function))
+    """Compile a step that becomes part of its caller.
+
+    No one calls it from Python, so there is no need of the code that unpacks Python's arguments, which takes longer to
+    compile than most steps, nor of a copy of its own on disk.
+    """
+    return cast(
+        Function, njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(function)
+    )
+
+
+def spliced(function: Function) -> Function:
+    """Compile a step that returns a piece of an array, which numba lets out of no other: it is copied to its callers."""
+    return cast(Function, njit(inline="always", **_OPTIONS)(function))
 
 
 @inlined
