@@ -22,7 +22,7 @@ from algstack.release.runs import RunTask, write_runs
 from algstack.release.shards import ShardTask, write_shard
 from algstack.release.splits import Shares
 from algstack.release.statistics import Statistics, measure, shard_paths
-from algstack.workspace import DECIDING_STAGES, Context, kept_documents
+from algstack.workspace import DECIDING_STAGES, Context, Workspace, kept_documents
 
 STAGE = "release"
 CODE = "1"
@@ -102,7 +102,16 @@ def _config(context: Context, version: str, parts: Iterable[Decided]) -> dict[st
         "card": dataset.fingerprint(template) if template else None,
         "inputs": dataset.fingerprint([clustered, decontaminated, *([part.key, list(part.inputs)] for part in parts)]),
         "stages": [stage for stage in DECIDING_STAGES if context.workspace.stage_records(stage)],
+        **_rules(context.workspace),
     }
+
+
+def _rules(workspace: Workspace) -> dict[str, dict[str, str]]:
+    """Return the digest of each language's filter and the revision of each stage's code, to explain differences."""
+    records = {stage: workspace.stage_records(stage) for stage in DECIDING_STAGES}
+    filters = {folder.rpartition("/")[2]: record.config.get("language") for folder, record in records["filter"].items()}
+    codes = {stage: "+".join(sorted({record.code for record in of.values()})) for stage, of in records.items() if of}
+    return {"filters": {lang: str(digest)[:12] for lang, digest in filters.items() if digest}, "codes": codes}
 
 
 def _shares(context: Context) -> Shares:

@@ -90,11 +90,25 @@
     [3],
   );
 
-  // Lists that are walked with the arrow keys.
+  // Lists that are walked with the arrow keys; a long one grows as it is read.
+  const PORTION = 150;
   function list(box, render, open) {
     let items = [], chosen = -1;
+    function grow(to) {
+      const start = box.children.length;
+      box.append(...items.slice(start, to).map((item, at) => {
+        const option = render(item);
+        option.id = `${box.id}-${start + at}`;
+        option.setAttribute("role", "option");
+        option.setAttribute("aria-selected", "false");
+        option.setAttribute("aria-posinset", start + at + 1);
+        option.setAttribute("aria-setsize", items.length);
+        return option;
+      }));
+    }
     function choose(at, focus) {
       if (at < 0 || at >= items.length) return;
+      if (at >= box.children.length) grow(at + PORTION);
       if (box.children[chosen]) box.children[chosen].setAttribute("aria-selected", "false");
       chosen = at;
       const option = box.children[at];
@@ -103,6 +117,9 @@
       if (focus) option.scrollIntoView({ block: "nearest" });
       open(items[at]);
     }
+    box.addEventListener("scroll", () => {
+      if (box.scrollTop + 2 * box.clientHeight > box.scrollHeight) grow(box.children.length + PORTION);
+    });
     box.addEventListener("keydown", (event) => {
       const page = Math.max(1, Math.floor(box.clientHeight / 56));
       const steps = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1, PageDown: page, PageUp: -page, Home: -items.length, End: items.length };
@@ -117,16 +134,14 @@
     return (fresh) => {
       items = fresh;
       chosen = -1;
-      box.replaceChildren(...items.map((item, at) => {
-        const option = render(item);
-        option.id = `${box.id}-${at}`;
-        option.setAttribute("role", "option");
-        option.setAttribute("aria-selected", "false");
-        return option;
-      }));
+      box.replaceChildren();
       box.scrollTop = 0;
+      grow(PORTION);
       if (items.length) choose(0, false);
-      else open(null);
+      else {
+        box.removeAttribute("aria-activedescendant");
+        open(null);
+      }
     };
   }
 
