@@ -14,14 +14,15 @@ from algstack import dataset, engine
 from algstack.dataset import STAGE_FILE, StageFolder, StageRecord, TaskRecord
 from algstack.errors import AlgstackError, DatasetError, ManifestError
 from algstack.release import accounts, card, croissant, figures, leaks, licences, report, tokens
+from algstack.release.accounts import Accounts
 from algstack.release.dropped import Decided, decided
-from algstack.release.facts import facts_of
+from algstack.release.facts import facts_from, facts_of
 from algstack.release.leaks import Leak
 from algstack.release.plan import plan
 from algstack.release.runs import RunTask, write_runs
 from algstack.release.shards import ShardTask, write_shard
 from algstack.release.splits import Shares
-from algstack.release.statistics import Statistics, measure, shard_paths
+from algstack.release.statistics import NOTHING, Statistics, measure, shard_paths
 from algstack.workspace import DECIDING_STAGES, Context, Workspace, kept_documents
 
 STAGE = "release"
@@ -50,6 +51,8 @@ def run(context: Context, version: str | None = None) -> StageRecord:
     if existing := _existing(final, config):
         shutil.rmtree(building, ignore_errors=True)
         return existing
+    # A template that cannot be filled is said now, not when the shards have been written.
+    card.render(facts_from(config, "algstack", Accounts()), NOTHING, _template(context))
     licenses = context.manifest.config.release.licenses
     leaking = leaks.find(leaks.clusters_of(context.workspace), kept, _shares(context), licenses)
     runs = _write_runs(context, building / "runs", parts, leaking)
