@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
-from algstack import documents
+from algstack import documents, toml
 from algstack.errors import AlgstackError
 from algstack.release import figures
 from algstack.release.accounts import Share
@@ -55,9 +55,9 @@ def render(facts: Facts, statistics: Statistics, template: str | None = None) ->
     try:
         text = _BLANK_LINES.sub("\n\n", Template(body).substitute(fields(facts, statistics)))
     except KeyError as error:
-        known = ", ".join(sorted(fields(facts, statistics)))
+        asked, known = str(error.args[0]), fields(facts, statistics)
         raise AlgstackError(
-            f"The card's template asks for `{error.args[0]}`, which there is not. Known: {known}."
+            f"The card's template asks for `{asked}`, which there is not{toml.nearest(asked, known)}"
         ) from None
     except ValueError as error:
         raise AlgstackError(f"The card's template: {error}. Write a dollar sign as `$$`.") from None

@@ -3,7 +3,9 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
   const number = new Intl.NumberFormat("en");
-  const megabytes = (bytes) => new Intl.NumberFormat("en", { maximumFractionDigits: 1 }).format(bytes / 1e6);
+  const oneDigit = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+  const threeDigits = new Intl.NumberFormat("en", { minimumFractionDigits: 3, maximumFractionDigits: 3 });
+  const megabytes = (bytes) => (bytes && bytes < 1e6 ? threeDigits : oneDigit).format(bytes / 1e6);
 
   function element(tag, attributes = {}, ...children) {
     const made = document.createElement(tag);
@@ -54,6 +56,7 @@
       tab.setAttribute("aria-selected", chosen);
       tab.tabIndex = chosen ? 0 : -1;
       byId(tab.getAttribute("aria-controls")).hidden = !chosen;
+      if (chosen) tab.scrollIntoView({ block: "nearest", inline: "nearest" });
       if (chosen && focus) tab.focus();
     }
     if (location.hash.slice(1) !== name) history.replaceState(null, "", `#${name}`);
