@@ -360,7 +360,7 @@ def release(
         made = release_stage.run(context, version)
         if format_:
             folder = context.workspace.release(made.config["version"])
-            release_export.export(folder, folder.with_name(f"{folder.name}-{format_}"), context.workers)
+            release_export.export(folder, release_export.beside(folder), context.workers)
         return {"release": made}
 
     with display.progress() as progress:
@@ -368,6 +368,8 @@ def release(
         folder = context.workspace.release(version or context.manifest.config.version)
         summary = pipeline.timed("release", context, run, folder)
     _show([summary], as_json)
+    if format_ and not as_json:
+        typer.echo(f"Its export lies in {release_export.beside(folder)}")
 
 
 @app.command()

@@ -233,7 +233,11 @@ def difference(found: Difference) -> None:
         console.print(f"missing, {escape(why)}: {count:,}", highlight=False)
     for key, old, new in found.settings:
         console.print(f"{escape(key)}: {escape(old)} → {escape(new)}", highlight=False, soft_wrap=True)
-    moved = f"{found.moved:,} documents are in another split." if found.moved else "No document changed its split."
+    moved = (
+        f"{found.moved:,} {'document is' if found.moved == 1 else 'documents are'} in another split."
+        if found.moved
+        else "No document changed its split."
+    )
     console.print(moved, highlight=False)
 
 

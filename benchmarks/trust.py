@@ -54,8 +54,8 @@ def readers(release: Path, statistics: Statistics, cache: Path) -> dict[str, Cal
         return "{:,} documents, {:,} bytes, {:,} tokens".format(*table.row(0))
 
     def with_duckdb() -> str:
-        row = duckdb.sql(f"select count(*), count(distinct id), sum(length(text)) from '{shards}'").fetchone()
-        return "{:,} documents, {:,} ids, {:,} characters".format(*(row or (0, 0, 0)))
+        query = f"select count(*), count(distinct id), sum(length(text)) from '{shards}'"
+        return "{:,} documents, {:,} ids, {:,} characters".format(*duckdb.sql(query).fetchall()[0])
 
     def with_croissant() -> str:
         described = mlcroissant.Dataset(jsonld=str(release / "croissant.json"))

@@ -33,11 +33,11 @@ from algstack.dedup.state import MEMORY, RULES, Settings
 from algstack.documents import DECISIONS
 from algstack.errors import AlgstackError, DatasetError
 from algstack.manifest import DedupConfig, select
-from algstack.workspace import Context, KeptDocuments, decisions_name, kept_documents
+from algstack.workspace import CLUSTERS, Context, KeptDocuments, decisions_name, kept_documents
 
 STAGE = "dedup"
-CODE = "2"
-"""Raised when the same documents give other decisions."""
+CODE = "3"
+"""Raised when the same documents give other decisions or clusters."""
 
 
 LEAST_MEMORY = 64 << 20
@@ -158,7 +158,7 @@ def spilling(folder: Path) -> Iterator[Path]:
 
 def _write_clusters(folder: StageFolder, wanted: str, done: Deduplication) -> TaskRecord:
     written: list[Part] = []
-    with part_writer(folder.path, "clusters.parquet", clusters.CLUSTERS, written) as writer:
+    with part_writer(folder.path, CLUSTERS, clusters.CLUSTERS, written) as writer:
         writer.write(clusters.clusters(done).to_arrow())
     return TaskRecord(task=CLUSTERS_TASK, fingerprint=wanted, counts=Counts(), parts=tuple(written))
 

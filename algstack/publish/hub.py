@@ -55,10 +55,11 @@ class HubPlace:
             from huggingface_hub import HfApi
         except ImportError:
             raise AlgstackError("hf:// needs one more package: pip install 'algstack[hub]'.") from None
-        from huggingface_hub.utils import disable_progress_bars, logging
+        from huggingface_hub.utils import logging
+        from huggingface_hub.utils.tqdm import disable_progress_bars
 
         # Its warnings name addresses that are signed, and so are secrets; what matters is said by _explained.
-        logging.set_verbosity_error()
+        logging.set_verbosity_error()  # type: ignore[no-untyped-call]
         if not sys.stderr.isatty():
             disable_progress_bars()
         return HfApi(library_name="algstack")

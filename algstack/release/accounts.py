@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from algstack import dataset
 from algstack.errors import DatasetError
@@ -90,8 +90,8 @@ class Audit(_Account):
 class Accounts(_Account):
     """All that earlier stages say; None where there is nothing."""
 
-    decontamination: Decontamination | None = Field(default=None, alias=DECONTAMINATION)
-    audit: Audit | None = Field(default=None, alias=AUDIT)
+    decontamination: Decontamination | None = None
+    audit: Audit | None = None
 
 
 def sources(workspace: Workspace) -> dict[str, Path]:
@@ -123,11 +123,11 @@ def read(release: Path) -> Accounts:
         DatasetError: one of them is not what it should be.
     """
     found = {}
-    for name in (DECONTAMINATION, AUDIT):
+    for field, name in (("decontamination", DECONTAMINATION), ("audit", AUDIT)):
         path = release / name
         if path.is_file():
             try:
-                found[name] = json.loads(path.read_text(encoding="utf-8"))
+                found[field] = json.loads(path.read_text(encoding="utf-8"))
             except ValueError:
                 raise DatasetError(f"{path}: not JSON. Fetch or make the release again.") from None
     try:

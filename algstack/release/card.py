@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
-from algstack import documents
+from algstack import documents, toml
 from algstack.errors import AlgstackError
 from algstack.release import figures
 from algstack.release.accounts import Share
@@ -55,9 +55,9 @@ def render(facts: Facts, statistics: Statistics, template: str | None = None) ->
     try:
         text = _BLANK_LINES.sub("\n\n", Template(body).substitute(fields(facts, statistics)))
     except KeyError as error:
-        known = ", ".join(sorted(fields(facts, statistics)))
+        asked, known = str(error.args[0]), fields(facts, statistics)
         raise AlgstackError(
-            f"The card's template asks for `{error.args[0]}`, which there is not. Known: {known}."
+            f"The card's template asks for `{asked}`, which there is not{toml.nearest(asked, known)}"
         ) from None
     except ValueError as error:
         raise AlgstackError(f"The card's template: {error}. Write a dollar sign as `$$`.") from None
@@ -156,6 +156,7 @@ def fields(facts: Facts, statistics: Statistics) -> dict[str, str]:
         **_pictures(facts, statistics),
         "language_table": language_table(facts, statistics),
         "split_table": split_table(statistics),
+        "missing_splits": _missing_splits(statistics),
         "column_table": _table(
             ["Column", "Type", "What it holds"],
             [[f"`{c.name}`", f"`{c.type}`", c.doc] for c in documents.RELEASE_COLUMNS],
@@ -260,6 +261,18 @@ def split_table(statistics: Statistics) -> str:
             ]
         )
     return _table(["Split", "Documents", "MB", "Tokens", "Shards"], rows, right=4)
+
+
+def _missing_splits(statistics: Statistics) -> str:
+    """Name the languages that are not in every split, and where they are."""
+    names = _names(statistics.splits)
+    found: dict[str, list[str]] = {}
+    for lang in sorted({split.lang for split in statistics.splits}):
+        inside = [name for name in names if any((one.lang, one.split) == (lang, name) for one in statistics.splits)]
+        if inside != names:
+            found.setdefault(" and ".join(inside), []).append(lang)
+    listed = "; ".join(f"{', '.join(langs)} in {inside} only" for inside, langs in sorted(found.items()))
+    return f"Here: {listed}." if listed else ""
 
 
 def waterfall_table(facts: Facts, statistics: Statistics) -> str:

@@ -59,7 +59,11 @@ def waterfall(facts: Facts, statistics: Statistics) -> list[tuple[str, int, int,
 
 def facts_of(record: StageRecord, release: Path) -> Facts:
     """Return the facts that a release's own record and the accounts beside it hold."""
-    config = record.config
+    return facts_from(record.config, record.tool, accounts.read(release))
+
+
+def facts_from(config: dict[str, Any], tool: str, said: Accounts) -> Facts:
+    """Return the facts of a release that is made from a config, as its record will store it."""
     described = config["manifest"]
     return Facts(
         name=described["name"],
@@ -69,13 +73,13 @@ def facts_of(record: StageRecord, release: Path) -> Facts:
         date=config["date"],
         contact=described["contact"],
         tokenizer=config["tokenizer"]["name"],
-        tool=record.tool,
+        tool=tool,
         dedup_threshold=described["dedup"]["threshold"],
         dedup_recall=described["dedup"]["recall"],
         ngram=described["decontaminate"]["ngram"],
         redacts=any(described["redact"].values()),
         sources=tuple(_source(one) for one in described["sources"]),
-        accounts=accounts.read(release),
+        accounts=said,
         stages=config["stages"],
     )
 

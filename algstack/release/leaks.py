@@ -34,8 +34,7 @@ Refusal = tuple[str, str, str, str | None]
 
 def clusters_of(workspace: Workspace) -> Path | None:
     """Return the table of clusters (`id`, `component`) that the deduplication left, if there is one."""
-    path = workspace.stage("dedup") / "clusters" / "clusters.parquet"
-    return path if path.is_file() else None
+    return workspace.clusters if workspace.clusters.is_file() else None
 
 
 def find(

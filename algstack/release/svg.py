@@ -238,7 +238,7 @@ def text_width(text: str, bold: bool = False) -> int:
     return round((len(text) * 8.3 - narrow * 3.4 + wide * 3.4 + large * 1.3) * (1.06 if bold else 1.0))
 
 
-def _fitted(text: str, room: int) -> str:
+def _fitted(text: str, room: float) -> str:
     if text_width(text) <= room:
         return text
     while text and text_width(text + "…") > room:

@@ -3,7 +3,9 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
   const number = new Intl.NumberFormat("en");
-  const megabytes = (bytes) => new Intl.NumberFormat("en", { maximumFractionDigits: 1 }).format(bytes / 1e6);
+  const oneDigit = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+  const threeDigits = new Intl.NumberFormat("en", { minimumFractionDigits: 3, maximumFractionDigits: 3 });
+  const megabytes = (bytes) => (bytes && bytes < 1e6 ? threeDigits : oneDigit).format(bytes / 1e6);
 
   function element(tag, attributes = {}, ...children) {
     const made = document.createElement(tag);
@@ -54,6 +56,7 @@
       tab.setAttribute("aria-selected", chosen);
       tab.tabIndex = chosen ? 0 : -1;
       byId(tab.getAttribute("aria-controls")).hidden = !chosen;
+      if (chosen) tab.scrollIntoView({ block: "nearest", inline: "nearest" });
       if (chosen && focus) tab.focus();
     }
     if (location.hash.slice(1) !== name) history.replaceState(null, "", `#${name}`);
@@ -90,11 +93,25 @@
     [3],
   );
 
-  // Lists that are walked with the arrow keys.
+  // Lists that are walked with the arrow keys; a long one grows as it is read.
+  const PORTION = 150;
   function list(box, render, open) {
     let items = [], chosen = -1;
+    function grow(to) {
+      const start = box.children.length;
+      box.append(...items.slice(start, to).map((item, at) => {
+        const option = render(item);
+        option.id = `${box.id}-${start + at}`;
+        option.setAttribute("role", "option");
+        option.setAttribute("aria-selected", "false");
+        option.setAttribute("aria-posinset", start + at + 1);
+        option.setAttribute("aria-setsize", items.length);
+        return option;
+      }));
+    }
     function choose(at, focus) {
       if (at < 0 || at >= items.length) return;
+      if (at >= box.children.length) grow(at + PORTION);
       if (box.children[chosen]) box.children[chosen].setAttribute("aria-selected", "false");
       chosen = at;
       const option = box.children[at];
@@ -103,6 +120,9 @@
       if (focus) option.scrollIntoView({ block: "nearest" });
       open(items[at]);
     }
+    box.addEventListener("scroll", () => {
+      if (box.scrollTop + 2 * box.clientHeight > box.scrollHeight) grow(box.children.length + PORTION);
+    });
     box.addEventListener("keydown", (event) => {
       const page = Math.max(1, Math.floor(box.clientHeight / 56));
       const steps = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1, PageDown: page, PageUp: -page, Home: -items.length, End: items.length };
@@ -117,16 +137,14 @@
     return (fresh) => {
       items = fresh;
       chosen = -1;
-      box.replaceChildren(...items.map((item, at) => {
-        const option = render(item);
-        option.id = `${box.id}-${at}`;
-        option.setAttribute("role", "option");
-        option.setAttribute("aria-selected", "false");
-        return option;
-      }));
+      box.replaceChildren();
       box.scrollTop = 0;
+      grow(PORTION);
       if (items.length) choose(0, false);
-      else open(null);
+      else {
+        box.removeAttribute("aria-activedescendant");
+        open(null);
+      }
     };
   }
 
