@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from itertools import compress
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -23,7 +24,7 @@ from algstack.dataset import Counts, Part, PartWriter, StageFolder, StageRecord,
 from algstack.decontaminate import benchmarks, index, report
 from algstack.decontaminate.decide import REASONS, REPOSITORY, Verdict, decide
 from algstack.decontaminate.match import COLUMNS, FINDINGS, TALLIES, Finding, look
-from algstack.decontaminate.redact import candidates, redact
+from algstack.decontaminate.redact import marks, redact
 from algstack.documents import DECISIONS, DOCUMENTS, clip
 from algstack.manifest import DecontaminateConfig, RedactConfig, select
 from algstack.workspace import Context, Progress, as_frame, decisions_name, kept_documents
@@ -284,13 +285,17 @@ def _redact(frame: pl.DataFrame, verdicts: dict[str, Verdict], config: RedactCon
     total = Counter[str]()
     if not config.is_on:
         return total
-    marked = candidates(frame["text"], secrets=config.secrets, personal=config.personal)
-    for name, text, lang in frame.filter(marked).select("id", "text", "lang").iter_rows():
+    marked = marks(frame["text"], secrets=config.secrets, personal=config.personal)
+    kinds = marked.columns
+    looked_at = pl.concat([frame.select("id", "text", "lang"), marked], how="horizontal").filter(
+        pl.any_horizontal(kinds)
+    )
+    for name, text, lang, *is_marked in looked_at.iter_rows():
         verdict = verdicts.get(name, Verdict(None, None, None))
         if verdict.rule is not None:
             continue
         before = verdict.text if verdict.text is not None else text
-        after, counts = redact(before, lang, secrets=config.secrets, personal=config.personal)
+        after, counts = redact(before, lang, list(compress(kinds, is_marked)))
         if counts:
             total += counts
             words = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))

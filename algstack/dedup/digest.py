@@ -33,7 +33,7 @@ from algstack.dedup.kernel import (
     next_shingles,
 )
 from algstack.dedup.texts import Texts
-from algstack.dedup.vector import bit_count, copy, folded_product, inlined, kernel
+from algstack.vector import bit_count, copy, folded_product, inlined, kernel
 
 MOST_PARTITION_BITS = 8
 PARTITION_ROWS = 1 << 18

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from algstack.dedup.kernel import NOTHING, U64, load_within
 from algstack.dedup.texts import Texts
-from algstack.dedup.vector import folded_product, inlined, kernel, load64
+from algstack.vector import folded_product, inlined, kernel, load64
 
 # wyhash's secrets. Each holds bytes that valid UTF-8 cannot, so that no text multiplies by zero.
 S0, S1 = U64(0xA0761D6478BD642F), U64(0xE7037ED1A0B428DB)

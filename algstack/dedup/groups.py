@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from algstack.dedup.digest import agreement
 from algstack.dedup.fingerprint import S0, S1
 from algstack.dedup.kernel import I64, NOTHING, U64
-from algstack.dedup.vector import copy, folded_product, inlined, kernel
+from algstack.vector import copy, folded_product, inlined, kernel
 
 PRUNED = 64
 """Members up to which a group loses those whose sketch is unlike every other's."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algstack.dedup import shingles
-from algstack.dedup.vector import LANES, bit_count, folded_product, inlined, kernel, load64, trailing_zeros, word_mask
+from algstack.vector import LANES, bit_count, folded_product, inlined, kernel, load64, trailing_zeros, word_mask
 
 BLOCK = 16_384
 """Bytes of text that are taken at once."""

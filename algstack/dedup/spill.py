@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from algstack.dataset import explained_os_errors
 from algstack.dedup.digest import Keys
-from algstack.dedup.vector import kernel
+from algstack.vector import kernel
 
 _SCHEMA = pa.schema([pa.field("row", pa.uint64(), nullable=False)])
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from algstack.dedup.digest import agreement
 from algstack.dedup.groups import join, root
 from algstack.dedup.kernel import I64, NOTHING, U64, ZERO, Scratch, next_shingles
-from algstack.dedup.vector import copy, inlined, kernel, spliced
+from algstack.vector import copy, inlined, kernel, spliced
 
 KEPT = -1
 BY_BODY, BY_SHINGLES = 1, 2

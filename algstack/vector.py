@@ -42,9 +42,7 @@ def inlined(function: Function) -> Function:
     No one calls it from Python, so there is no need of the code that unpacks Python's arguments, which takes longer to
     compile than most steps, nor of a copy of its own on disk.
     """
-    return cast(
-        Function, njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(function)
-    )
+    return cast(Function, njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(function))
 
 
 def spliced(function: Function) -> Function:
@@ -75,21 +73,54 @@ def _every_lane(byte: int) -> ir.Constant:
     return ir.Constant(_BYTES, [byte] * LANES)
 
 
+def _alphanumeric(builder: Any, block: Any) -> Any:
+    lower_case = builder.or_(block, _every_lane(0x20))
+    # One unsigned comparison tests a range: what is below it wraps around to large numbers.
+    letter = builder.icmp_unsigned("<", builder.sub(lower_case, _every_lane(ord("a"))), _every_lane(26))
+    digit = builder.icmp_unsigned("<", builder.sub(block, _every_lane(ord("0"))), _every_lane(10))
+    return builder.or_(letter, digit)
+
+
+def _block(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+    """The 64 bytes from `array[index]` on."""
+    address = _address(context, builder, array_type, array, index)
+    block = builder.load(builder.bitcast(address, _BYTES.as_pointer()))
+    block.align = 1
+    return block
+
+
 @operation
 def word_mask(typing_context: Any, data: Any, at: Any) -> Any:
     """Return 64 bits: bit i says whether byte `data[at + i]` belongs to a token. Reads `data[at:at + 64]`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = _address(context, builder, signature.args[0], *arguments)
-        block = builder.load(builder.bitcast(address, _BYTES.as_pointer()))
-        block.align = 1
-        lower_case = builder.or_(block, _every_lane(0x20))
-        # One unsigned comparison tests a range: what is below it wraps around to large numbers.
-        letter = builder.icmp_unsigned("<", builder.sub(lower_case, _every_lane(ord("a"))), _every_lane(26))
-        digit = builder.icmp_unsigned("<", builder.sub(block, _every_lane(ord("0"))), _every_lane(10))
+        block = _block(context, builder, signature.args[0], *arguments)
         underscore = builder.icmp_unsigned("==", block, _every_lane(ord("_")))
         high = builder.icmp_unsigned(">=", block, _every_lane(0x80))
-        return builder.bitcast(builder.or_(builder.or_(letter, digit), builder.or_(underscore, high)), _I64)
+        return builder.bitcast(builder.or_(_alphanumeric(builder, block), builder.or_(underscore, high)), _I64)
+
+    return types.uint64(data, types.int64), generate
+
+
+@operation
+def alphanumeric_mask(typing_context: Any, data: Any, at: Any) -> Any:
+    """Return 64 bits: bit i says whether `data[at + i]` is an ASCII letter or digit. Reads `data[at:at + 64]`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(_alphanumeric(builder, _block(context, builder, signature.args[0], *arguments)), _I64)
+
+    return types.uint64(data, types.int64), generate
+
+
+@operation
+def escape_mask(typing_context: Any, data: Any, at: Any) -> Any:
+    """Return 64 bits: bit i says whether `data[at + i]` is a backslash or no ASCII. Reads `data[at:at + 64]`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        block = _block(context, builder, signature.args[0], *arguments)
+        backslash = builder.icmp_unsigned("==", block, _every_lane(ord("\\")))
+        high = builder.icmp_unsigned(">=", block, _every_lane(0x80))
+        return builder.bitcast(builder.or_(backslash, high), _I64)
 
     return types.uint64(data, types.int64), generate
 
@@ -99,9 +130,7 @@ def equal_mask(typing_context: Any, data: Any, at: Any, byte: Any, ignored: Any)
     """Return 64 bits: bit i says whether `data[at + i] | ignored` is `byte`. Reads `data[at:at + 64]`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = _address(context, builder, signature.args[0], *arguments[:2])
-        block = builder.load(builder.bitcast(address, _BYTES.as_pointer()))
-        block.align = 1
+        block = _block(context, builder, signature.args[0], *arguments[:2])
         byte, ignored = (_in_every_lane(builder, argument) for argument in arguments[2:])
         return builder.bitcast(builder.icmp_unsigned("==", builder.or_(block, ignored), byte), _I64)
 
