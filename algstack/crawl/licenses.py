@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -34,7 +34,8 @@ _TEXT_ENDINGS = frozenset({"", "md", "txt", "rst", "mit", "bsd", "apache", "gpl"
 _COPYRIGHT = re.compile(r"^\W*(copyright\b|\(c\)|©|all rights reserved\b).*$", re.IGNORECASE | re.MULTILINE)
 _APPENDIX = re.compile(r"\bend of terms and conditions\b.*", re.IGNORECASE | re.DOTALL)
 _WORD = re.compile(r"[a-z0-9][a-z0-9.]*")
-_SPDX = re.compile(r"SPDX-License-Identifier:[ \t]*([A-Za-z0-9.+()-]+(?:[ \t]+[A-Za-z0-9.+()-]+)*)")
+SPDX_LINE = "SPDX-License-Identifier:"
+_SPDX = re.compile(SPDX_LINE + r"[ \t]*([A-Za-z0-9.+()-]+(?:[ \t]+[A-Za-z0-9.+()-]+)*)")
 _EXPRESSION = re.compile(r"\(*[A-Za-z0-9.-]+\+?\)*(?: (?:AND|OR|WITH) \(*[A-Za-z0-9.-]+\+?\)*)*")
 
 
@@ -46,6 +47,7 @@ def is_license_file(path: str) -> bool:
     return (ending in _TEXT_ENDINGS or ending.isdigit()) and _NAME.fullmatch(name) is not None
 
 
+@lru_cache(256)  # the same text stands in many folders
 def recognise(text: str) -> str | None:
     """Return the SPDX id of a licence's full text, or of the SPDX line that stands in its place; None if unknown."""
     if found := in_header(text):

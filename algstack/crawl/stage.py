@@ -29,7 +29,7 @@ from algstack.removal import Removals
 from algstack.toml import nearest
 from algstack.workspace import Context, DocumentPart, Workspace, as_frame
 
-CODE = "crawl-1"
+CODE = "crawl-2"
 """Raise when the same source gives other documents."""
 
 SCRATCH = ".scratch"

@@ -19,18 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from algstack.crawl.stackexchange.pieces import Unbalanced, join_formulas, repair, source_of, split
-from algstack.crawl.stackexchange.seek import padded
-from algstack.crawl.stackexchange.writer import (
-    CUT_FORMULA,
-    DONE,
-    FULL,
-    NO_LANGUAGE,
-    REFERENCES,
-    SIZE,
-    write,
-    write_all,
-    writer,
-)
+from algstack.crawl.stackexchange.seek import Numbers, padded
+from algstack.crawl.stackexchange.writer import CUT_FORMULA, DONE, FULL, NO_LANGUAGE, REFERENCES, write_all, writer
 
 _NO_LANGUAGE = chr(NO_LANGUAGE)
 
@@ -70,16 +60,20 @@ def to_markdown_all(sources: pa.StringArray) -> pa.StringArray:
         return sources
     ends = np.frombuffer(offsets, np.int32)[sources.offset : sources.offset + len(sources) + 1].astype(np.int64)
     room = int(ends[-1] - ends[0]) + (ends[-1] - ends[0]) // 4 + ROOM
-    state = writer(padded(data.to_pybytes()), room, int(np.diff(ends).max()))
-    written, statuses = np.empty(len(ends), np.int64), np.empty(len(sources), np.int64)
-    write_all(state, ends, written, statuses)
-    text = pa.py_buffer(state.out[: written[-1]].tobytes())
-    found = pa.StringArray.from_buffers(len(sources), pa.py_buffer(written.astype(np.int32)), text)
-    unwritten = np.flatnonzero(statuses)
-    if not unwritten.size:
+    text, written, statuses = _write(data.to_pybytes(), ends, room)
+    found = pa.StringArray.from_buffers(len(sources), pa.py_buffer(written.astype(np.int32)), pa.py_buffer(text))
+    if not statuses.any():
         return found
-    mended = [_written(source.as_py()) for source in sources.take(pa.array(unwritten))]
+    mended = [_written(source.as_py()) for source in sources.filter(pa.array(statuses != DONE))]
     return pc.replace_with_mask(found, pa.array(statuses != DONE), pa.array(mended, pa.string()))
+
+
+def _write(html_: bytes, ends: Numbers, room: int, *, joined: bool = False) -> tuple[bytes, Numbers, Numbers]:
+    """Return (Markdown of the posts between some offsets, its offsets, their statuses)."""
+    state = writer(padded(html_), room, int(np.diff(ends).max()))
+    written, statuses = np.empty(len(ends), np.int64), np.empty(len(ends) - 1, np.int64)
+    write_all(state, ends, joined, written, statuses)
+    return state.out[: written[-1]].tobytes(), written, statuses
 
 
 def _written(source: str) -> str:
@@ -87,10 +81,9 @@ def _written(source: str) -> str:
     room, joined = 1, False
     for _ in range(MENDINGS):
         data = source.encode()
-        state = writer(padded(data), room * 2 * len(data) + ROOM, len(data))
-        status = write(state, 0, len(data), joined)
+        text, _, (status,) = _write(data, np.array([0, len(data)]), room * 2 * len(data) + ROOM, joined=joined)
         if status == DONE:
-            return state.out[: state.now[SIZE]].tobytes().decode()
+            return text.decode()
         if status == FULL:
             room *= 8
         elif status == REFERENCES:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from algstack.crawl.stackexchange.dump import Broken
-from algstack.crawl.stackexchange.seek import WIDTH, compiled, padded, seek
+from algstack.crawl.stackexchange.seek import WIDTH, compiled, copy, padded, seek
 from algstack.crawl.stackexchange.writer import key_of
 from algstack.errors import SourceError
 
@@ -199,6 +199,9 @@ def _strings(source: npt.NDArray[np.uint8], values: Positions, nuls: int) -> pa.
 # -- compiled ---------------------------------------------------------------------------------------------------------
 
 
+_NUL, _AND, _LESS = map(np.int64, b"\0&<")
+
+
 @compiled
 def _is_space(byte: Any) -> Any:
     return byte == 32 or byte == 10 or byte == 13 or byte == 9
@@ -216,7 +219,7 @@ def _find_rows(data: Any, keys: Any, bounds: Any, values: Any, good: Any) -> Any
     """
     rows, at, end = 0, 0, data.size - WIDTH
     while True:
-        at = seek(data, at, end, 60, 60)  # <
+        at = seek(data, at, end, _LESS, _LESS)
         if at + 5 > end:
             return rows
         if not (
@@ -228,7 +231,7 @@ def _find_rows(data: Any, keys: Any, bounds: Any, values: Any, good: Any) -> Any
         bounds[rows, 0] = at
         at, good[rows] = _read_attributes(data, at + 4, end, keys, values[rows])
         if not good[rows]:
-            at = seek(data, at, end, 60, 60)
+            at = seek(data, at, end, _LESS, _LESS)
         bounds[rows, 1] = at
         rows += 1
 
@@ -258,10 +261,10 @@ def _read_attributes(data: Any, at: Any, end: Any, keys: Any, values: Any) -> An
             at += 1
         if at >= end or (data[at] != 34 and data[at] != 39):  # " '
             return at, False
-        quote = data[at]
+        quote = np.int64(data[at])
         at += 1
         begin = at
-        at = seek(data, at, end, quote, 60)
+        at = seek(data, at, end, quote, _LESS)
         if at >= end or data[at] != quote:
             return at, False
         for name in range(keys.size):
@@ -283,10 +286,9 @@ def _unescape_all(data: Any, values: Any, out: Any, offsets: Any) -> Any:
     for row in range(offsets.size - 1):
         at, end = values[row, 0], values[row, 1]
         while at < end:
-            stop = seek(data, at, end, 38, 0)  # &
-            for place in range(at, stop):
-                out[size] = data[place]
-                size += 1
+            stop = seek(data, at, end, _AND, _NUL)
+            copy(data, at, stop - at, out, size)
+            size += stop - at
             if stop == end:
                 break
             code, length = _reference(data, stop + 1, end) if data[stop] else (0xFFFD, 0)

@@ -1,7 +1,7 @@
 """Writes Markdown from well-formed HTML: one compiled pass over the bytes of a post.
 
 What is not well-formed, has a formula that tags cut, or has unusual character references is for `html` to mend first:
-`write` then says so, and nothing it wrote counts.
+`write_all` then says so, and writes nothing.
 
 Compiled, this is some fifty times as fast as a parser's tree in Python. It reads like Python all the same, but for two
 things: text is a stretch of bytes, from one position to another, and what changes on the way stands in arrays, the
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from algstack.crawl.stackexchange.seek import Bytes, Numbers, compiled, seek
+from algstack.crawl.stackexchange.seek import Bytes, Numbers, compiled, copy, part, seek
 
 DONE = 0
 UNBALANCED = 1
@@ -70,6 +70,11 @@ FLOOR = 15  # of `out`: before this, white space stays
 REGISTERS = 16
 
 BULLETS = -1
+
+NUL, LINE_END, SPACE, EXCLAMATION, HASH, AND, PARENTHESIS, PARENTHESIS_END = map(np.int64, b"\0\n !#&()")
+DASH, POINT, ZERO, COLON, LESS, MORE, BRACKET, BRACKET_END, TICK, PIPE = map(np.int64, b"-.0:<>[]`|")
+NO, YES = map(np.int64, (0, 1))
+# numba compiles a function anew for every plain number that it is called with, and once for all of these.
 
 
 def writer(source: Bytes, room: int, longest: int) -> Writer:
@@ -246,10 +251,8 @@ def _put_all(writer: Any, source: Any, begin: Any, end: Any) -> Any:
     if size + end - begin > writer.out.size:
         writer.now[STATUS] = FULL
         return
-    for place in range(begin, end):
-        writer.out[size] = source[place]
-        size += 1
-    writer.now[SIZE] = size
+    copy(source, begin, end - begin, writer.out, size)
+    writer.now[SIZE] = size + end - begin
 
 
 @compiled
@@ -265,10 +268,9 @@ def _put_text(writer: Any, begin: Any, end: Any) -> Any:
         writer.now[STATUS] = FULL
         return
     while begin < end:
-        stop = seek(source, begin, end, 38, 38)  # &
-        for place in range(begin, stop):
-            out[size] = source[place]
-            size += 1
+        stop = seek(source, begin, end, AND, AND)
+        copy(source, begin, stop - begin, out, size)
+        size += stop - begin
         if stop == end:
             break
         byte, length = _reference(source, stop + 1, end)
@@ -482,9 +484,9 @@ def _separate(writer: Any, tight: Any) -> Any:
     if writer.now[FRESH] or writer.now[SIZE] == writer.now[START]:
         writer.now[FRESH] = 0
         return
-    _put(writer, 10)
+    _put(writer, LINE_END)
     if not tight or writer.now[LOOSE]:
-        _put(writer, 10)
+        _put(writer, LINE_END)
     _put_all(writer, writer.prefix, 0, writer.now[PREFIX])
 
 
@@ -494,7 +496,7 @@ def _begin_inline(writer: Any) -> Any:
     if writer.now[INLINE]:
         return
     in_list = writer.now[LISTS] > 0
-    _separate(writer, in_list)
+    _separate(writer, np.int64(in_list))
     writer.now[INLINE] = 1
     writer.now[LOOSE] = not in_list
 
@@ -529,12 +531,12 @@ def _begin_quote(writer: Any, at: Any, end: Any) -> Any:
     spoiler = False
     for place in range(begin, stop):
         spoiler = spoiler or _starts_with(writer.source, place, stop, _SPOILER)
-    _separate(writer, False)
-    _put(writer, 62)
+    _separate(writer, NO)
+    _put(writer, MORE)
     if spoiler:
-        _put(writer, 33)
-    _put(writer, 32)
-    _nest(writer, 62, 3 if spoiler else 2)
+        _put(writer, EXCLAMATION)
+    _put(writer, SPACE)
+    _nest(writer, MORE, 3 if spoiler else 2)
 
 
 @compiled
@@ -555,31 +557,31 @@ def _begin_list(writer: Any, kind: Any, at: Any, end: Any) -> Any:
 
 @compiled
 def _begin_item(writer: Any) -> Any:
-    _separate(writer, True)
+    _separate(writer, YES)
     number = writer.lists[writer.now[LISTS] - 1] if writer.now[LISTS] else BULLETS
     start = writer.now[SIZE]
     if number == BULLETS:
-        _put(writer, 45)  # -
+        _put(writer, DASH)
     else:
         writer.lists[writer.now[LISTS] - 1] += 1
         scale = 1
         while scale * 10 <= number:
             scale *= 10
         while scale:
-            _put(writer, 48 + number // scale % 10)
+            _put(writer, ZERO + number // scale % 10)
             scale //= 10
-        _put(writer, 46)  # .
-    _put(writer, 32)
-    _nest(writer, 32, writer.now[SIZE] - start)
+        _put(writer, POINT)
+    _put(writer, SPACE)
+    _nest(writer, SPACE, writer.now[SIZE] - start)
     writer.now[LOOSE] = 0
 
 
 @compiled
 def _begin_heading(writer: Any, level: Any) -> Any:
-    _separate(writer, False)
+    _separate(writer, NO)
     for _ in range(min(6, level + HEADING_SHIFT)):
-        _put(writer, 35)  # #
-    _put(writer, 32)
+        _put(writer, HASH)
+    _put(writer, SPACE)
     writer.now[INLINE] = writer.now[LOOSE] = 1
 
 
@@ -601,7 +603,7 @@ def _begin_link(writer: Any, at: Any, end: Any) -> Any:
     writer.targets[link], writer.targets[link + 1] = begin, stop
     writer.now[LINKS] += 1
     if stop > begin:
-        _put(writer, 91)  # [
+        _put(writer, BRACKET)
 
 
 @compiled
@@ -619,10 +621,10 @@ def _end_link(writer: Any, label: Any) -> Any:
     for place in range(begin, stop):
         byte = writer.source[place]
         brackets = brackets or byte == 40 or byte == 41 or byte == 32  # ( )
-    _put(writer, 93)  # ]
-    _put(writer, 40)
+    _put(writer, BRACKET_END)
+    _put(writer, PARENTHESIS)
     if brackets:
-        _put(writer, 60)  # <
+        _put(writer, LESS)
     address = writer.now[SIZE]
     _put_text(writer, begin, stop)
     if writer.now[STATUS]:
@@ -632,8 +634,8 @@ def _end_link(writer: Any, label: Any) -> Any:
         writer.now[SIZE] = end + 1
         return
     if brackets:
-        _put(writer, 62)  # >
-    _put(writer, 41)
+        _put(writer, MORE)
+    _put(writer, PARENTHESIS_END)
 
 
 @compiled
@@ -658,8 +660,8 @@ def _image(writer: Any, at: Any, end: Any) -> Any:
         while place < stop and _is_space(source[place]):
             place += 1
         if place < stop:
-            _put(writer, 32)
-    _put(writer, 93)  # ]
+            _put(writer, SPACE)
+    _put(writer, BRACKET_END)
 
 
 # -- code -------------------------------------------------------------------------------------------------------------
@@ -677,7 +679,7 @@ def _read_code(writer: Any, key: Any, at: Any, end: Any) -> Any:
     depth, longest, run = 1, 0, 0
     language, language_end, none = 0, 0, False
     while at < end:
-        stop = seek(source, at, end, 60, 96)  # < `
+        stop = seek(source, at, end, LESS, TICK)
         run = 0 if stop > at else run
         at = stop
         if at < end and source[at] == 96:
@@ -741,7 +743,7 @@ def _put_code(writer: Any, at: Any, end: Any) -> Any:
     source = writer.source
     text = at
     while at < end:
-        at = seek(source, at, end, 60, 60)  # <
+        at = seek(source, at, end, LESS, LESS)
         _put_text(writer, text, at)
         if at == end:
             return
@@ -749,7 +751,7 @@ def _put_code(writer: Any, at: Any, end: Any) -> Any:
         if over == at:
             name, after = _read_name(source, at + 1, end)
             if name and _kind(name) == BR:
-                _put(writer, 10)
+                _put(writer, LINE_END)
             over = _tag_end(source, at + 1, end) + 1
         text = at = over
 
@@ -757,7 +759,7 @@ def _put_code(writer: Any, at: Any, end: Any) -> Any:
 @compiled
 def _put_ticks(writer: Any, number: Any) -> Any:
     for _ in range(number):
-        _put(writer, 96)
+        _put(writer, TICK)
 
 
 @compiled
@@ -768,14 +770,14 @@ def _code(writer: Any, key: Any, at: Any, end: Any) -> Any:
     begin = writer.now[SIZE]
     _put_ticks(writer, longest + 1)
     if longest:
-        _put(writer, 32)
+        _put(writer, SPACE)
     content = writer.now[SIZE]
     _put_code(writer, at, stop)
     if writer.now[SIZE] == content:
         writer.now[SIZE] = begin
         return after
     if longest:
-        _put(writer, 32)
+        _put(writer, SPACE)
     _put_ticks(writer, longest + 1)
     return after
 
@@ -791,18 +793,18 @@ def _preformatted(writer: Any, key: Any, tag: Any, at: Any, end: Any) -> Any:
     _end_inline(writer)
     # On a marker's line, or glued to it, the fence would not be one.
     if writer.now[SIZE] > writer.now[START]:
-        _put(writer, 10)
+        _put(writer, LINE_END)
         if not writer.now[FRESH]:
-            _put(writer, 10)
+            _put(writer, LINE_END)
     _put_ticks(writer, fence)
     if begin < language_end:
         _put_text(writer, begin, language_end)
     elif not (none or inner_none):
-        _put(writer, NO_LANGUAGE)
-    _put(writer, 10)
+        _put(writer, NUL)
+    _put(writer, LINE_END)
     _put_code(writer, at, stop)
     if writer.now[SIZE] and writer.out[writer.now[SIZE] - 1] != 10:
-        _put(writer, 10)
+        _put(writer, LINE_END)
     _put_ticks(writer, fence)
     writer.now[FRESH], writer.now[LOOSE] = 0, 1
     return after
@@ -832,7 +834,7 @@ def _in_table(writer: Any) -> Any:
 
 @compiled
 def _begin_table(writer: Any) -> Any:
-    _separate(writer, False)
+    _separate(writer, NO)
     writer.now[TABLES] += 1
     if _in_table(writer):
         table = 3 * (writer.now[TABLES] - 1)
@@ -849,11 +851,11 @@ def _begin_row(writer: Any) -> Any:
 def _begin_cell(writer: Any) -> Any:
     """Begin a cell; return whether it is one of a table."""
     if not _in_table(writer):
-        return False
+        return NO
     writer.tables[3 * writer.now[TABLES] - 1] = writer.now[SIZE]
     writer.now[FLOOR] = writer.now[SIZE]
     writer.now[INLINE] = 1
-    return True
+    return YES
 
 
 @compiled
@@ -918,16 +920,16 @@ def _end_table(writer: Any) -> Any:
     cell = first
     for row in range(rows if width else 0):
         if row:
-            _put(writer, 10)
+            _put(writer, LINE_END)
             _put_all(writer, writer.prefix, 0, writer.now[PREFIX])
         for _ in range(width):
-            _put(writer, 124)  # |
-            _put(writer, 32)
+            _put(writer, PIPE)
+            _put(writer, SPACE)
             if cell < writer.now[CELLS] and writer.cells[3 * cell] == row:
                 _put_all(writer, writer.cell_text, writer.cells[3 * cell + 1], writer.cells[3 * cell + 2])
                 cell += 1
-            _put(writer, 32)
-        _put(writer, 124)
+            _put(writer, SPACE)
+        _put(writer, PIPE)
         if not row:
             _rule_below(writer, width)
     if first < writer.now[CELLS]:
@@ -937,10 +939,10 @@ def _end_table(writer: Any) -> Any:
 
 @compiled
 def _rule_below(writer: Any, width: Any) -> Any:
-    _put(writer, 10)
+    _put(writer, LINE_END)
     _put_all(writer, writer.prefix, 0, writer.now[PREFIX])
     for place in range(6 * width + 1):
-        _put(writer, 124 if place % 6 == 0 else 32 if place % 6 in (1, 5) else 45)
+        _put(writer, PIPE if place % 6 == 0 else SPACE if place % 6 in (1, 5) else DASH)
 
 
 # -- the pass ---------------------------------------------------------------------------------------------------------
@@ -965,27 +967,27 @@ def _close(writer: Any, key: Any) -> Any:
 @compiled
 def _begin(writer: Any, key: Any, kind: Any, at: Any, end: Any) -> Any:
     """Write the beginning of an element, its attributes from `at` to `end`; return whether white space is skipped."""
-    skip = False
+    skip = NO
     if kind >= MARK:
         _begin_inline(writer)
         _put_all(writer, _OPENING, _OPENING_ENDS[kind - MARK], _OPENING_ENDS[kind - MARK + 1])
     elif kind == P:
-        _separate(writer, False)
+        _separate(writer, NO)
         writer.now[INLINE] = writer.now[LOOSE] = 1
-        skip = True
+        skip = YES
     elif kind == A:
         _begin_inline(writer)
         _begin_link(writer, at, end)
     elif kind == LI:
         _begin_item(writer)
-        skip = True
+        skip = YES
     elif kind == UL or kind == OL:
         _begin_list(writer, kind, at, end)
     elif kind == QUOTE:
         _begin_quote(writer, at, end)
     elif kind == HEADING:
         _begin_heading(writer, key & 15)
-        skip = True
+        skip = YES
     elif kind == TABLE:
         _begin_table(writer)
     elif kind == ROW:
@@ -995,12 +997,12 @@ def _begin(writer: Any, key: Any, kind: Any, at: Any, end: Any) -> Any:
     elif kind == DIVISION or kind == DEFINITION:
         _end_inline(writer)
         if kind == DEFINITION:
-            _separate(writer, True)
-            _put(writer, 58)  # :
-            _put(writer, 32)
+            _separate(writer, YES)
+            _put(writer, COLON)
+            _put(writer, SPACE)
             writer.now[FRESH] = 1
     elif kind == 0 and writer.source[end - 1] == 47:  # />
-        return False
+        return NO
     _open(writer, key)
     return skip
 
@@ -1041,17 +1043,18 @@ def _finish(writer: Any, key: Any, kind: Any) -> Any:
 def _put_until_tag(writer: Any, at: Any, end: Any, skip: Any) -> Any:
     """Write the text up to the next tag, without white space at its start if `skip`; return where that tag is."""
     source = writer.source
-    skip = skip or not writer.now[INLINE] or writer.now[SIZE] == writer.now[START]
+    if not writer.now[INLINE] or writer.now[SIZE] == writer.now[START]:
+        skip = YES
     while at < end:
         if skip:
             while at < end and _is_space(source[at]):
                 at += 1
         begin = at
-        at = seek(source, at, end, 60, 60)  # <
+        at = seek(source, at, end, LESS, LESS)
         if at > begin:
             _begin_inline(writer)
             _put_text(writer, begin, at)
-            skip = False
+            skip = NO
         over = _comment_end(source, at, end) if at < end else at
         if over == at:
             break
@@ -1062,78 +1065,78 @@ def _put_until_tag(writer: Any, at: Any, end: Any, skip: Any) -> Any:
     return at
 
 
-@compiled
+@part
 def _tag(writer: Any, text: Any, at: Any, end: Any) -> Any:
-    """Handle the tag at `at`, with the text from `text` before it; return (where text goes on, whether space is skipped)."""
+    """Handle the tag at `at`, with the text from `text` on before it.
+
+    Returns:
+        Where text goes on, and whether white space is skipped there.
+    """
     source = writer.source
     closing = at + 1 < end and source[at + 1] == 47
     key, after = _read_name(source, at + 1 + closing, end)
     stop = _tag_end(source, after, end)
     if not key or stop == end:
         writer.now[STATUS] = UNBALANCED
-        return end, False
+        return end, NO
     kind = _kind(key)
     is_inline = kind >= MARK or kind == A or kind == BR or kind == 0
     if is_inline and not writer.now[JOINED] and _formula_is_open(source, text, at):
         writer.now[STATUS] = CUT_FORMULA
-        return end, False
+        return end, NO
     if closing:
         _finish(writer, key, kind)
-        return stop + 1, False
+        return stop + 1, NO
     if kind == CODE:
-        return _code(writer, key, stop + 1, end), False
+        return _code(writer, key, stop + 1, end), NO
     if kind == PRE:
-        return _preformatted(writer, key, after, stop + 1, end), False
+        return _preformatted(writer, key, after, stop + 1, end), NO
     if kind == RAW:
-        return _skip_raw(writer, key, stop + 1, end), False
+        return _skip_raw(writer, key, stop + 1, end), NO
     if kind == BR:
         follows = source[stop + 1] if stop + 1 < end else 0
         if writer.now[INLINE] and follows != 10 and follows != 13:
-            _put(writer, 10)
+            _put(writer, LINE_END)
     elif kind == HR:
-        _separate(writer, False)
+        _separate(writer, NO)
         for _ in range(3):
-            _put(writer, 45)  # -
+            _put(writer, DASH)
         writer.now[LOOSE] = 1
     elif kind == IMG:
         _image(writer, after, stop)
     elif kind != EMPTY:
         return stop + 1, _begin(writer, key, kind, after, stop)
-    return stop + 1, False
+    return stop + 1, NO
 
 
 @compiled
-def write(writer: Any, begin: Any, end: Any, joined: Any) -> Any:
-    """Write the Markdown of the post from `begin` to `end` of the source behind what is written; return its status.
+def write_all(writer: Any, offsets: Any, joined: Any, written: Any, statuses: Any) -> Any:
+    """Write the Markdown of the posts that lie between offsets of the source, one behind the other.
 
     Args:
+        writer: a new one.
+        offsets: one more than there are posts.
         joined: no formula has tags inside, or they are to stay.
+        written: gets the offsets of the Markdown.
+        statuses: gets the status of each post; one that is not DONE has no Markdown.
     """
     now = writer.now
-    start = now[SIZE]
-    now[:] = 0
-    now[SIZE] = now[START] = now[FLOOR] = start
-    now[FRESH] = now[LOOSE] = 1
-    now[JOINED] = joined
-    at, skip = begin, False
-    while now[STATUS] == DONE:
-        text = at
-        at = _put_until_tag(writer, at, end, skip)
-        if at >= end or now[STATUS] != DONE:
-            break
-        at, skip = _tag(writer, text, at, end)
-    if now[STATUS] == DONE and now[OPEN]:
-        now[STATUS] = UNBALANCED
-    _strip(writer)
-    if now[STATUS] != DONE:
-        now[SIZE] = start
-    return now[STATUS]
-
-
-@compiled
-def write_all(writer: Any, offsets: Any, written: Any, statuses: Any) -> Any:
-    """Write the posts that lie between the offsets one behind the other; `written` gets their offsets."""
+    written[0] = 0
     for post in range(offsets.size - 1):
-        written[post] = writer.now[SIZE]
-        statuses[post] = write(writer, offsets[post], offsets[post + 1], False)
-    written[offsets.size - 1] = writer.now[SIZE]
+        for register in range(REGISTERS):
+            now[register] = 0
+        now[SIZE] = now[START] = now[FLOOR] = written[post]
+        now[FRESH] = now[LOOSE] = 1
+        now[JOINED] = joined
+        at, end, skip = offsets[post], offsets[post + 1], NO
+        while now[STATUS] == DONE:
+            text = at
+            at = _put_until_tag(writer, at, end, skip)
+            if at >= end or now[STATUS] != DONE:
+                break
+            at, skip = _tag(writer, text, at, end)
+        if now[STATUS] == DONE and now[OPEN]:
+            now[STATUS] = UNBALANCED
+        _strip(writer)
+        statuses[post] = now[STATUS]
+        written[post + 1] = now[SIZE] if now[STATUS] == DONE else written[post]
