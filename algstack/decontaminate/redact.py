@@ -16,7 +16,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -68,20 +68,25 @@ _PRIVATE_KEY = re.compile(
 )
 _JWT_TAIL = re.compile(r"[\w.=-]*")  # the signature, which the rule leaves out
 _KEY_BODY = re.compile(r"[A-Za-z0-9+/=]{32}")
+_KEY_CHARACTERS = 8  # different ones in a line of a key: `XXXX…` has one
 _ASSIGNED = re.compile(
     r"""(?i)(?<![A-Za-z0-9])(?:[\w-]*(?:passw(?:or)?d|passwd|pwd|secret|api_?key|auth_?token|access_?token|secret_?key))
         ["']?\s*(?:=>|:=|=|:)\s*(?P<quote>["'])(?P<secret>[^"'\s\\]{6,100})(?P=quote)""",
     re.VERBOSE,
 )
-_IN_URL = re.compile(r"://[^\s:/@'\"<>{}$]{1,60}:(?P<secret>[^\s:/@'\"<>{}$%]{3,100})@[\w.-]")
+_IN_URL = re.compile(r"://[^\s:/@'\"<>{}$]{1,60}:(?P<secret>[^\s:/@'\"<>{}\[\]$%]{3,100})@(?P<host>[\w.-]+)")
+_NO_HOST = re.compile(
+    r"(?i)(?:[\w.-]*\.)?(?:example|test|invalid|localhost|domain|host|hostname|server|company|mycompany|foo|bar"
+    r"|wherever|somewhere|proxy|myproxy)(?:\.\w+)*|127\.[\d.]+|192\.168\.[\d.]+"
+)
 _PLACEHOLDER = re.compile(
-    r"(?i)x{3,}|\*{2,}|\.{3}|<|>|\$|\{|%|your|example|change|dummy|fake|test|sample|placeholder|none|null|password"
+    r"(?i)x{3,}|\*{2,}|\.{3}|<|>|\$|\{|%|your|example|change|dummy|fake|test|sample|placeholder|none|null|^pass|password"
     r"|passwd|secret|insert|redacted|foo|bar|todo|username|token|key$"
 )
 
-_EMAIL = re.compile(
-    r"(?<![\w.%+@/:-])[A-Za-z0-9][A-Za-z0-9._%+-]{1,63}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?\.)+"
-    r"(?P<top>[A-Za-z]{2,12})(?![\w@(\[=-])(?!\.\w)"
+_LOCAL_PART = re.compile(r"(?<![\w.%+@/:-])[A-Za-z0-9][A-Za-z0-9._%+-]{1,63}\Z")
+_DOMAIN = re.compile(
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?\.)+(?P<top>[A-Za-z]{2,12})(?![\w@(\[=-])(?!\.\w)"
 )
 _TOP_DOMAINS_TEXT = "com org net edu gov mil int info biz name dev app io ai cloud tech online site xyz"
 _TOP_DOMAINS = frozenset(_TOP_DOMAINS_TEXT.split())
@@ -91,13 +96,13 @@ _NOBODY = re.compile(
     r"|@users\.noreply\.github\.com$|@(?:[\w.-]*\.)?example\.[\w.]+$"
 )
 
-_IPV4 = re.compile(r"(?<![\w.:+-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)")
+_IPV4 = re.compile(r"(?<![\w.:+-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d|\.(?i:in-addr))")
 _IPV6 = re.compile(r"(?<![\w.:])[23][0-9A-Fa-f]{3}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:.])")  # global ones: 2000::/3
 _NETWORK = re.compile(
     r"(?i)(?<![a-z])(?:ip|ipv4|ipv6|addr|address|host|hosts|hostname|server|gateway|ssh|ping|http|https|ftp|dns|url|port|proxy"
     r"|socket|listen|connect|bind|remote|client|router|subnet|netmask|inet|ip_address|server_ip|scp|telnet|node)(?![a-z])|://"
 )
-_SECTIONS = 32  # numbers of sections and versions are smaller than this
+_SECTIONS = 32  # numbers of sections, versions and examples are smaller than this
 _NAME_SERVERS = frozenset(["8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "208.67.222.222", "208.67.220.220"])
 
 _FORMAL = frozenset(["coq", "isabelle", "lean", "agda", "idris", "metamath", "hollight"])
@@ -208,8 +213,9 @@ def _patterns(detector: Any) -> Iterable[re.Pattern[str]]:
 
 def _secrets(text: str, lang: str | None, kinds: Collection[str]) -> Iterator[Span]:
     for found in _PRIVATE_KEY.finditer(text) if "private-key" in kinds else ():
-        if not _KEY_BODY.search(found.group()):
-            continue  # the markers alone, in a program that reads keys
+        body = _KEY_BODY.search(found.group())
+        if body is None or len(set(body.group())) < _KEY_CHARACTERS:
+            continue  # the markers alone, in a program that reads keys, or an example
         yield Span(found.start(), found.end(), "private-key", KEY)
     for kind, _, patterns in _rules():
         for pattern in patterns if kind in kinds else ():
@@ -243,16 +249,13 @@ def _is_token(kind: str, token: str) -> bool:
 
 
 def _passwords(text: str, kinds: Collection[str]) -> Iterator[Span]:
-    patterns: list[tuple[re.Pattern[str], Callable[[str], bool]]] = []
-    if "password" in kinds:
-        patterns.append((_ASSIGNED, _looks_chosen))
-    if "password-in-url" in kinds:
-        patterns.append((_IN_URL, lambda secret: True))
-    for pattern, accepts in patterns:
-        for found in pattern.finditer(text):
-            secret = found.group("secret")
-            if accepts(secret) and not _PLACEHOLDER.search(secret):
-                yield Span(found.start("secret"), found.end("secret"), "password", PASSWORD)
+    assigned = _ASSIGNED.finditer(text) if "password" in kinds else ()
+    in_urls = _IN_URL.finditer(text) if "password-in-url" in kinds else ()
+    chosen = [found for found in assigned if _looks_chosen(found["secret"])]
+    chosen += [found for found in in_urls if not _NO_HOST.fullmatch(found["host"])]
+    for found in chosen:
+        if not _PLACEHOLDER.search(found["secret"]):
+            yield Span(found.start("secret"), found.end("secret"), "password", PASSWORD)
 
 
 def _looks_chosen(secret: str) -> bool:
@@ -267,10 +270,16 @@ def _looks_chosen(secret: str) -> bool:
 
 
 def _emails(text: str) -> Iterator[Span]:
-    for found in _EMAIL.finditer(text):
-        top = found.group("top").lower()
-        if (top in _TOP_DOMAINS or len(top) == 2) and not _NOBODY.search(found.group()):
-            yield Span(found.start(), found.end(), "email", EMAIL)
+    at = text.find("@")
+    while at >= 0:
+        # From the sign outwards: every other word of the text would be tried as a name.
+        domain = _DOMAIN.match(text, at + 1)
+        local = _LOCAL_PART.search(text, max(at - 65, 0), at) if domain else None
+        if domain and local:
+            top, address = domain["top"].lower(), text[local.start() : domain.end()]
+            if (top in _TOP_DOMAINS or len(top) == 2) and not _NOBODY.search(address):
+                yield Span(local.start(), domain.end(), "email", EMAIL)
+        at = text.find("@", at + 1)
 
 
 def _addresses(text: str) -> Iterator[Span]:
@@ -281,9 +290,16 @@ def _addresses(text: str) -> Iterator[Span]:
 
 
 def _is_somebodys(address: str) -> bool:
+    """Whether an address is one host's: not private, no network's, no made-up one such as 1.2.3.4 and 99.99.99.99."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
+        return False
+    if isinstance(parsed, ipaddress.IPv4Address):
+        numbers = parsed.packed
+        if max(numbers) < _SECTIONS or len(set(numbers)) == 1 or numbers[3] in (0, 255):
+            return False
+    elif address.endswith("::"):
         return False
     return parsed.is_global and not parsed.is_multicast and address not in _NAME_SERVERS
 
@@ -294,8 +310,6 @@ def _is_network(text: str, start: int, end: int) -> bool:
     line = text[line_start : text.find("\n", end) if text.find("\n", end) >= 0 else len(text)]
     if re.match(r":\d{2,5}(?!\d)|/\d{1,2}(?!\d)", text[end : end + 7]):
         return True
-    if ":" not in text[start:end] and max(map(int, text[start:end].split("."))) < _SECTIONS:
-        return False
     if re.search(r"(?i)version|release|theorem|lemma|section|§|oid|\bv\.?\s*$", line[: start - line_start][-30:]):
         return False
     return _NETWORK.search(line) is not None
