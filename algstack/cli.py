@@ -51,7 +51,7 @@ IdColumn = Annotated[str | None, typer.Option(help="With --input: the column of 
 PathColumn = Annotated[str | None, typer.Option(help="With --input: the column of paths.")]
 RepoColumn = Annotated[str | None, typer.Option(help="With --input: the column of repositories.")]
 LangColumn = Annotated[str | None, typer.Option(help="With --input: the column of languages.")]
-OutputOption = Annotated[Path | None, typer.Option("--output", help="With --input: the folder to write.")]
+OutputOption = Annotated[Path | None, typer.Option("--output", "-o", help="With --input: the folder to write.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 UsageError: Any = typer.BadParameter.__base__
@@ -214,12 +214,10 @@ def dedup(
     explain_bands: Annotated[
         bool, typer.Option("--explain-bands", help="Show how recall is reached; do nothing.")
     ] = False,
-    inputs: Annotated[
-        list[str] | None, typer.Option("--input", help="Parquet or JSON-lines files, without a manifest (repeatable).")
-    ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write what --input gives.")] = None,
-    text_column: Annotated[str, typer.Option(help="Column of the input's texts.")] = "text",
-    id_column: Annotated[str, typer.Option(help="Column of the input's unique ids.")] = "id",
+    inputs: InputOption = None,
+    output: OutputOption = None,
+    text_column: TextColumn = None,
+    id_column: IdColumn = None,
     manifest_path: ManifestOption = DEFAULT_MANIFEST,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     workers: WorkersOption = None,
@@ -227,8 +225,9 @@ def dedup(
 ) -> None:
     """Drop exact and near-duplicates, each with its keeper and similarity."""
     from algstack import pipeline
-    from algstack.dedup import files as dedup_files
     from algstack.dedup import stage as dedup_stage
+    from algstack.dedup import tables as dedup_tables
+    from algstack.tables import TableColumns
 
     budget = dedup_stage.parse_memory(memory)
     if explain_bands:
@@ -236,13 +235,12 @@ def dedup(
             typer.echo(line)
         return
     if inputs or output:
-        wished = dedup_files.settings(threshold, within, budget, workers or default_workers())
-        columns = {"text": text_column, "id": id_column}
-        summary = pipeline.timed_alone(
-            "dedup",
-            _output(inputs, output),
-            lambda out: dedup_files.run(inputs or [], out, wished, columns, against or []),
-        )
+        folder = _output(inputs, output)
+        wished = dedup_tables.settings(threshold, within, budget, workers or default_workers())
+        columns = TableColumns(text_column=text_column, id_column=id_column)
+        with display.progress() as progress:
+            work = partial(dedup_tables.run, inputs or [], folder, wished, columns, against or [])
+            summary = pipeline.timed_tables("dedup", folder, progress, work)
         _show([summary], as_json)
         return
 

@@ -115,14 +115,6 @@ def _timed(stage: str, folder: Path, progress: Progress, run: Callable[[Progress
     return Summary(stage, counts, done, time.monotonic() - start, folder)
 
 
-def timed_alone(stage: str, output: Path, run: Callable[[Path], StageRecord]) -> Summary:
-    """Run one stage without a manifest, into a folder of its own, and sum up what it did."""
-    start = time.monotonic()
-    with dataset.locked(output):
-        record = run(output)
-    return Summary(stage, record.counts, len(record.tasks), time.monotonic() - start, output)
-
-
 def build(context: Context) -> list[Summary]:
     """Run every stage in order, only what is not done yet, and return what each did."""
     summaries = []

@@ -180,7 +180,7 @@ def _tasks_of(path: Path) -> Iterator[TableTask]:
     if is_json_lines(path):
         yield TableTask(path, None, 0)
         return
-    metadata = _open(path).metadata
+    metadata = opened(path).metadata
     groups: list[int] = []
     first = row = size = 0
     for group in range(metadata.num_row_groups):
@@ -194,7 +194,12 @@ def _tasks_of(path: Path) -> Iterator[TableTask]:
         yield TableTask(path, tuple(groups), first)
 
 
-def _open(path: Path) -> pq.ParquetFile:
+def opened(path: Path) -> pq.ParquetFile:
+    """Open a Parquet file to be read piece by piece.
+
+    Raises:
+        SourceError: its name or its content says that it is none.
+    """
     if not is_parquet(path):
         raise SourceError(f"{path}: neither Parquet (.parquet) nor JSON lines (.jsonl, .jsonl.gz, .jsonl.zst).")
     try:
@@ -224,7 +229,7 @@ def _portions(task: TableTask) -> Iterator[pl.DataFrame]:
     if task.groups is None:
         yield from _json_portions(task.path)
         return
-    file = _open(task.path)
+    file = opened(task.path)
     for group in task.groups:
         metadata = file.metadata.row_group(group)
         average = metadata.total_byte_size // max(metadata.num_rows, 1)

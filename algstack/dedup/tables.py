@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from glob import glob
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.json as pajson
 import pyarrow.parquet as pq
 
+from algstack import tables, toml
 from algstack.dataset import (
     Counts,
     Part,
-    PartWriter,
     StageFolder,
     StageRecord,
     TaskRecord,
-    explained_os_errors,
     part_writer,
     run_tasks,
 )
@@ -30,11 +27,10 @@ from algstack.dedup.index import index_of
 from algstack.dedup.parts import BATCH_ROWS, ParquetPart
 from algstack.dedup.stage import CODE, STAGE, count, decisions, spilling
 from algstack.dedup.state import Settings
-from algstack.documents import DECISIONS
-from algstack.errors import DatasetError
-from algstack.workspace import as_frame
-
-JSON_ENDINGS = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".jsonl.zst")
+from algstack.documents import DECISIONS, DOCUMENTS
+from algstack.errors import SourceError
+from algstack.tables import TableColumns
+from algstack.workspace import Progress, as_frame
 
 
 @dataclass(frozen=True)
@@ -70,80 +66,71 @@ def run(
     inputs: Sequence[str],
     output: Path,
     settings: Settings,
-    names: Mapping[str, str] | None = None,
+    columns: TableColumns | None = None,
     against: Sequence[str] = (),
+    progress: Progress | None = None,
 ) -> StageRecord:
     """Write the kept rows of files and a decision about every row.
 
     Args:
-        inputs: paths or glob patterns of Parquet or JSON-lines files.
-        output: the folder of `documents-00000.parquet`, … (one for each input, with all its columns),
-            `decisions-00000.parquet`, … and `stage.json`.
+        inputs: glob patterns of Parquet and JSON-lines files, or folders of them.
+        output: the folder of `documents-00000.parquet`, … (one for each input: of Parquet with all its columns, of
+            JSON lines with those of DOCUMENTS), `decisions-00000.parquet`, … and `stage.json`.
         settings: what is a duplicate.
-        names: what the columns `text`, `id`, … are called in the files, where it is something else.
+        columns: which columns are which.
         against: folders of releases: what they hold is dropped, too.
+        progress: told how it gets on.
 
     Raises:
-        DatasetError: no file matches, one cannot be read, has no such text column, or the disk is full.
+        SourceError: no file matches, one cannot be read, or has no such column.
+        DatasetError: two rows have one id, or the disk is full.
     """
-    names = names or {}
-    paths = _paths(inputs)
+    columns, progress = columns or TableColumns(), progress or Progress()
+    paths = tables.paths_of(inputs)
     indexes = [index_of(Path(release), settings.bands) for release in against]
     config = {
         "threshold": settings.threshold, "recall": settings.recall, "order": list(settings.order),
-        "within": settings.within, "names": dict(names), "indexes": [index.about for index in indexes],
+        "within": settings.within, "columns": columns.model_dump(mode="json"),
+        "indexes": [index.about for index in indexes],
     }  # fmt: skip
     folder = StageFolder(output, STAGE, CODE, config)
     stamps = [[str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns] for path in paths]
     wanted = {f"{number:05}": folder.task_fingerprint([number, stamps]) for number in range(len(paths))}
 
     def run_missing(keys: list[str]) -> Iterator[TaskRecord]:
+        progress.total(STAGE, len(keys))
         with spilling(output) as spill:
-            copies = [_as_parquet(path, spill / f"{key}.parquet") for key, path in zip(wanted, paths, strict=True)]
-            parts = [FilePart(path, copy, names) for path, copy in zip(paths, copies, strict=True)]
-            for part in parts:
-                _check_text(part)
+            parts = [_part(path, spill / f"{key}.parquet", columns) for key, path in zip(wanted, paths, strict=True)]
             done = Deduplication(parts, settings, spill, indexes)
             done.run()
             for key in keys:
                 part = parts[int(key)]
-                yield _write(folder, key, part, wanted[key], done.drops_of(int(key)))
+                record = _write(folder, key, part, wanted[key], done.drops_of(int(key)))
+                progress.advance(record.counts)
+                yield record
 
     return run_tasks(folder, wanted, run_missing)
 
 
-def _paths(inputs: Sequence[str]) -> list[Path]:
-    found = [Path(name) for pattern in inputs for name in sorted(glob(pattern, recursive=True))]  # noqa: PTH207
-    if not found:
-        raise DatasetError(f"No file matches {' '.join(inputs)}. Quote patterns, so that the shell leaves them alone.")
-    return list(dict.fromkeys(found))
+def _part(path: Path, copy: Path, columns: TableColumns) -> FilePart:
+    """Return a Parquet file as it is; JSON lines are copied to one, with an empty text where there is none."""
+    if not tables.is_json_lines(path):
+        return FilePart(path, path, _names(path, columns))
+    with part_writer(copy.parent, copy.name, DOCUMENTS, []) as writer:
+        for task in tables.tasks([path]):
+            for rows in tables.documents(task, columns, "input"):
+                writer.write(rows.with_columns(pl.col("text").fill_null("")).to_arrow())
+    return FilePart(path, copy)
 
 
-def _as_parquet(path: Path, copy: Path) -> Path:
-    """Return a Parquet file as it is; copy JSON lines to one."""
-    if not path.name.endswith(JSON_ENDINGS):
-        return path
-    try:
-        with pajson.open_json(pa.input_stream(str(path))) as reader, explained_os_errors(copy):
-            writer = PartWriter(copy, reader.schema)
-            for batch in reader:
-                writer.write(batch)
-            writer.close()
-    except pa.ArrowInvalid as error:
-        raise DatasetError(f"{path}: is not JSON lines ({str(error).splitlines()[0]}).") from error
-    return copy
-
-
-def _check_text(part: FilePart) -> None:
-    wanted = part.names.get("text", "text")
-    try:
-        there = pq.read_schema(part.parquet).names
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DatasetError(f"{part.source}: cannot be read as Parquet ({error}).") from error
-    if wanted not in there:
-        raise DatasetError(
-            f"{part.source}: has no column `{wanted}`, but {', '.join(there)}. Name it with --text-column."
-        )
+def _names(path: Path, columns: TableColumns) -> dict[str, str]:
+    """What `text` and `id` are called in a Parquet file."""
+    there = tables.opened(path).schema_arrow.names
+    text = columns.text_column or ("content" if "content" in there and "text" not in there else "text")
+    for option, name in (("--text-column", text), ("--id-column", columns.id_column)):
+        if name and name not in there:
+            raise SourceError(f"{path}: no column `{name}`{toml.nearest(name, there)} Name it with {option}.")
+    return {"text": text} | ({"id": columns.id_column} if columns.id_column else {})
 
 
 def _write(folder: StageFolder, key: str, part: FilePart, wanted: str, drops: pl.DataFrame) -> TaskRecord:
