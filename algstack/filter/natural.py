@@ -72,25 +72,90 @@ def identify(texts: pl.Series) -> pl.Series:
     return pl.Series("language", [names[number] for number in best], pl.String)
 
 
+LANES = 4
+"""Places of a text that are walked at a time: a step waits for memory, and four wait together."""
+
+
 @njit(cache=True, nogil=True)
 def _classify(
     data: Bytes, offsets: Any, moves: Any, starts: Any, features: Any, weights: Any, priors: Any, best: Any
 ) -> None:
+    depth = _depth(moves)
     visits = np.zeros(len(starts) - 1, np.int64)
-    counts = np.zeros(len(weights), np.float64)
+    counts = np.zeros(len(weights), np.int64)
+    scores = np.zeros(len(priors), np.float64)
     for row in range(len(offsets) - 1):
         visits[:] = 0
-        counts[:] = 0.0
-        state = 0
-        for i in range(offsets[row], offsets[row + 1]):
-            state = moves[(state << 8) + data[i]]
-            visits[state] += 1
+        counts[:] = 0
+        _visit(data, offsets[row], offsets[row + 1], moves, depth, visits)
         for reached in range(len(visits)):
             if visits[reached]:
                 for k in range(starts[reached], starts[reached + 1]):
                     counts[features[k]] += visits[reached]
-        scores = priors.copy()
+        scores[:] = priors
         for feature in range(len(counts)):
             if counts[feature]:
-                scores += counts[feature] * weights[feature]
+                for language in range(len(scores)):
+                    scores[language] += counts[feature] * weights[feature, language]
         best[row] = np.argmax(scores)
+
+
+@njit(cache=True, nogil=True)
+def _depth(moves: Any) -> int:
+    """Return how many bytes the automaton remembers: the length of its longest feature."""
+    steps = np.full(len(moves) >> 8, -1, np.int64)
+    steps[0] = 0
+    queue = np.zeros(len(steps), np.int64)
+    taken, left = 0, 1
+    while taken < left:
+        state = queue[taken]
+        taken += 1
+        for following in moves[state << 8 : (state + 1) << 8]:
+            if steps[following] < 0:
+                steps[following] = steps[state] + 1
+                queue[left] = following
+                left += 1
+    return int(steps.max())
+
+
+@njit(cache=True, nogil=True)
+def _visit(data: Bytes, begin: int, end: int, moves: Any, depth: int, visits: Any) -> None:
+    """Count how often each state is entered on the way through a text.
+
+    The text is cut into LANES stretches; each begins in the state that the few bytes before it lead to.
+    """
+    length = (end - begin) // LANES
+    if length <= depth:
+        _walk(data, begin, end, 0, moves, visits)
+        return
+    second, third, fourth = begin + length, begin + 2 * length, begin + 3 * length
+    a = 0
+    b = _state_at(data, second, moves, depth)
+    c = _state_at(data, third, moves, depth)
+    d = _state_at(data, fourth, moves, depth)
+    for i in range(length):
+        a = moves[(a << 8) + data[begin + i]]
+        b = moves[(b << 8) + data[second + i]]
+        c = moves[(c << 8) + data[third + i]]
+        d = moves[(d << 8) + data[fourth + i]]
+        visits[a] += 1
+        visits[b] += 1
+        visits[c] += 1
+        visits[d] += 1
+    _walk(data, fourth + length, end, d, moves, visits)
+
+
+@njit(cache=True, nogil=True)
+def _walk(data: Bytes, begin: int, end: int, state: int, moves: Any, visits: Any) -> None:
+    for i in range(begin, end):
+        state = moves[(state << 8) + data[i]]
+        visits[state] += 1
+
+
+@njit(cache=True, nogil=True)
+def _state_at(data: Bytes, at: int, moves: Any, depth: int) -> int:
+    """The state after the bytes before a place: it depends on the last `depth` of them only."""
+    state = 0
+    for i in range(at - depth, at):
+        state = moves[(state << 8) + data[i]]
+    return state

@@ -16,11 +16,11 @@ from algstack.documents import clip
 from algstack.filter import patterns, scan
 from algstack.filter.language import Language, Languages, Sign
 
-WINDOWS = (4_000, 50_000)
+WINDOWS = (4_000, 20_000)
 """Characters at the beginning of a text in which signs are sought: more only where few leave it open."""
 
-ENOUGH = 8
-LEAD = 5
+ENOUGH = 5
+LEAD = 4
 """A contest is over when the first has ENOUGH points and leads by LEAD."""
 
 STRONG = 3
@@ -173,12 +173,12 @@ def evidence(texts: pl.Series, language: Language) -> pl.Series:
     ordered = sorted((sign for sign in language.signs if sign.points > 0), key=lambda sign: -sign.points)
     if not ordered:
         return pl.Series("evidence", [f"{language.title}: nothing speaks for another language"] * len(texts), pl.String)
-    frame = _views(texts.str.head(WINDOWS[0]), language)
-    table = frame.select(_found(sign).fill_null(False).alias(str(number)) for number, sign in enumerate(ordered))
-    seen = [
-        [f"`{sign.match}`" for sign, stands in zip(ordered, row, strict=True) if stands][:SHOWN]
-        for row in table.iter_rows()
-    ]
+    frame = _views(texts.str.head(WINDOWS[0]), language).with_row_index("row")
+    seen: list[list[str]] = [[] for _ in range(len(texts))]
+    for sign in ordered:
+        frame = frame.filter([len(seen[row]) < SHOWN for row in frame["row"]])
+        for row in frame.filter(_found(sign).fill_null(False))["row"]:
+            seen[row].append(f"`{sign.match}`")
     nothing = "nothing speaks for another language"
     return pl.Series(
         "evidence", [clip(f"{language.title}: {', '.join(signs) or nothing}") for signs in seen], pl.String

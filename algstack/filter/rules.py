@@ -48,10 +48,23 @@ class Check:
             return batch.select(self.dropped.alias("dropped")).to_series()
         found = batch["text"].str.contains(self.pattern)
         if found.any():
-            code = scan.code(batch["text"].filter(found), syntax)
-            rows = found.arg_true()
-            found = found.scatter(rows.filter(~code.str.contains(self.pattern)), False)
+            texts = batch["text"].filter(found)
+            found = found.scatter(found.arg_true(), _in_code(texts, self.pattern, syntax))
         return ~found if self.required else found
+
+
+def _in_code(texts: pl.Series, pattern: str, syntax: Syntax) -> pl.Series:
+    """Say of each text whether a pattern is found in its code.
+
+    Mostly the first lines settle it: no token spans lines, so that their code is the beginning of the text's. A character
+    must follow the match, so that the end of what was cut off is not taken for the text's end.
+    """
+    beginnings = texts.str.head(scan.HEAD).str.extract(r"\A((?s:.*)\n)").fill_null("")
+    found = scan.code(beginnings, syntax).str.contains(f"(?:{pattern})(?s:.)")
+    if not found.all():
+        rest = texts.filter(~found)
+        found = found.scatter((~found).arg_true(), scan.code(rest, syntax).str.contains(pattern))
+    return found
 
 
 def limits(language: Language) -> list[Check]:

@@ -365,6 +365,8 @@ def _after_character(data: Bytes, at: int, end: int) -> int:
     begin = at + 1
     if data[begin] == BACKSLASH:
         for stop in range(begin + 2, min(begin + 12, end)):
+            if data[stop] == NEWLINE:
+                break
             if data[stop] == QUOTE:
                 return stop + 1
         return at + 1

@@ -28,7 +28,7 @@ from algstack.manifest import LoadedManifest
 from algstack.workspace import Context, KeptDocuments, decisions_name, kept_documents
 
 STAGE = "filter"
-CODE = "1"
+CODE = "2"
 """Raised when the same filter files give other decisions."""
 
 Records = dict[str, TaskRecord]
