@@ -105,7 +105,9 @@ class _Lines:
         self._done += 1
         if self._done == self._tasks or time.monotonic() - self._printed > self.EVERY:
             self._printed = time.monotonic()
-            self.note(f"{self._stage}: {self._done} of {self._tasks} parts, {_said(self._documents, self._bytes)}")
+            # What has no documents yet, such as the repositories of a crawl, is not told in parts.
+            said = f" parts, {_said(self._documents, self._bytes)}" if self._documents else ""
+            self.note(f"{self._stage}: {self._done} of {self._tasks}{said}")
 
     def note(self, text: str) -> None:
         self._console.print(escape(text), highlight=False, soft_wrap=True)

@@ -37,6 +37,12 @@ FORBIDDEN = re.compile(r"not accessible|access blocked|must have|SAML|suspended|
 TIMED_OUT = re.compile(r"something went wrong|timeout|timed out|in time|resource limits", re.IGNORECASE)
 
 
+GATEWAY_FAULTS = frozenset({502, 504})
+
+PASSED_LIMIT = frozenset({"RATE_LIMIT", "RATE_LIMITED"})
+"""Types of GraphQL's errors that say that a limit was passed, with status 200; GitHub has used both."""
+
+
 class Refused(Exception):  # noqa: N818 - an answer, not an error of ours
     """A definite refusal: 404, 409, 422, 451, or a 403 that is not a limit."""
 
@@ -228,7 +234,7 @@ class GitHub:
         except BaseException:
             self.limiter.lost(permit)
             raise
-        limited = _is_limit(response)
+        limited = _is_limit(response, resource)
         self.limiter.answered(permit, response.headers, limited, response.status_code < 500)
         if response.status_code >= requests.codes.bad_request:
             raise self._refusal(response, limited, permit.token)
@@ -263,9 +269,10 @@ class GitHub:
         if limited:
             return Limited(f"rate limit (HTTP {status})")
         if status >= 500 or status == requests.codes.request_timeout:
-            # A query that takes longer than 10 seconds ends in a 502 or 504 that says so.
-            slow = response.url == self._endpoints.graphql and TIMED_OUT.search(_message(response))
-            return TooSlow("GraphQL timed out") if slow else Fault(f"HTTP {status}")
+            # A query that takes longer than 10 seconds ends in a 502 or 504, which may say so, or be a gateway's page.
+            slow = status in GATEWAY_FAULTS or TIMED_OUT.search(_message(response))
+            is_query = response.url == self._endpoints.graphql
+            return TooSlow("GraphQL timed out") if is_query and slow else Fault(f"HTTP {status}")
         return Refused(status, _message(response))
 
 
@@ -286,7 +293,7 @@ class _Stream:
 def _raise_for(error: Mapping[str, Any]) -> None:
     """Raise for an error of GraphQL that concerns the whole query."""
     kind, message = error.get("type", ""), str(error.get("message", ""))
-    if kind == "RATE_LIMITED":
+    if kind in PASSED_LIMIT:
         raise Limited("rate limit (GraphQL)")
     if kind in {"INSUFFICIENT_SCOPES", "FORBIDDEN"} and not error.get("path"):
         raise SourceError(
@@ -296,19 +303,16 @@ def _raise_for(error: Mapping[str, Any]) -> None:
         raise TooSlow("GraphQL timed out")
 
 
-def _is_limit(response: requests.Response) -> bool:
+def _is_limit(response: requests.Response, resource: str) -> bool:
     if response.status_code == requests.codes.too_many_requests:
         return True
+    if response.status_code == requests.codes.ok and resource == "graphql":
+        return any(f'"{kind}"'.encode() in response.content[:2000] for kind in PASSED_LIMIT)
     if response.status_code != requests.codes.forbidden:
-        return _is_graphql_limit(response)
+        return False
     if "retry-after" in response.headers or response.headers.get("x-ratelimit-remaining") == "0":
         return True
     return not FORBIDDEN.search(_message(response))
-
-
-def _is_graphql_limit(response: requests.Response) -> bool:
-    """GraphQL says that a limit was passed with status 200."""
-    return response.headers.get("x-ratelimit-resource") == "graphql" and b'"RATE_LIMITED"' in response.content[:2000]
 
 
 def _json(content: bytes) -> Any:

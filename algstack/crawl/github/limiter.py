@@ -40,7 +40,7 @@ class Permit(NamedTuple):
 
 
 class Budget(NamedTuple):
-    """What a token may still ask of a resource, as last heard. `reset` is in seconds since 1970."""
+    """What a token may still ask of a resource, as last heard. `reset` is in seconds since 1970, by this machine."""
 
     token: int
     resource: str
@@ -69,7 +69,7 @@ class _Bucket:
         """Seconds until one more request may be sent; infinity: not before an answer comes."""
         if self.unlimited:
             return 0.0
-        if self.reset is not None and server_now >= self.reset + MARGIN:
+        if self.reset is not None and not self.runs(server_now):
             self.low = self.reset = None
             self.lost.clear()
         if self.low is None or self.reset is None:
@@ -78,6 +78,10 @@ class _Bucket:
         if self.left() > 0:
             return 0.0
         return math.inf if self.unanswered else self.reset + MARGIN - server_now
+
+    def runs(self, server_now: float) -> bool:
+        """Whether the window that was last heard of has not ended yet."""
+        return self.reset is not None and server_now < self.reset + MARGIN
 
     def left(self) -> float:
         """Requests that may surely be sent in this window."""
@@ -203,8 +207,9 @@ class Limiter:
     def budgets(self) -> list[Budget]:
         """What is left, by token and resource, as last heard."""
         with self._changed:
+            ahead = self._offset() - self._clock.epoch
             return [
-                Budget(number, resource, bucket.limit, bucket.low, bucket.reset)
+                Budget(number, resource, bucket.limit, bucket.low, bucket.reset - ahead)
                 for number, token in enumerate(self._tokens)
                 for resource, bucket in sorted(token.buckets.items())
                 if bucket.limit is not None and bucket.low is not None and bucket.reset is not None
@@ -234,7 +239,7 @@ class Limiter:
         now = self._clock.now()
         if (seconds := self._retry_after(headers)) is not None:
             until = now + seconds + MARGIN
-        elif headers.get("x-ratelimit-remaining") == "0":
+        elif headers.get("x-ratelimit-remaining") == "0" and token.bucket(permit.resource).runs(now + self._offset()):
             return  # a primary limit: its bucket knows how long
         else:
             # What was sent before the last block was known is no new strike.

@@ -208,18 +208,19 @@ class _GraphQLLister:
     def __init__(self, github: GitHub, cutoff: datetime) -> None:
         self._github = github
         self._cutoff = cutoff
+        self._page = PAGE
 
     def list(self, search: Search) -> Listing:
         found: dict[str, Found] = {}
-        page, after = PAGE, None
+        after = None
         while True:
-            variables = {"search": _checked(search), "first": page, "after": after, "until": until(self._cutoff)}
+            variables = {"search": _checked(search), "first": self._page, "after": after, "until": until(self._cutoff)}
             try:
                 data, _ = self._github.graphql(SEARCH, variables)
             except TooSlow:
-                if page <= SMALLEST_PAGE:
-                    raise Fault(f"GraphQL times out on {page} repositories") from None
-                page = max(page // 2, SMALLEST_PAGE)
+                if self._page <= SMALLEST_PAGE:
+                    raise Fault(f"GraphQL times out on {self._page} repositories") from None
+                self._page = max(self._page // 2, SMALLEST_PAGE)
                 continue
             result = data["search"]
             for node in result["nodes"]:
@@ -227,6 +228,7 @@ class _GraphQLLister:
                     repository = from_graphql(node, self._cutoff)
                     found.setdefault(repository.key, repository)
             if result["repositoryCount"] > SHOWN or not result["pageInfo"]["hasNextPage"]:
+                self._page = min(self._page * 2, PAGE)  # it may have been slow for a while only
                 return Listing(found, result["repositoryCount"], True)
             after = result["pageInfo"]["endCursor"]
 

@@ -579,6 +579,8 @@ class _Api(_Handler):
         return self.described(200, {"total_count": len(found), "incomplete_results": incomplete, "items": items})
 
     def graphql(self, request: Mapping[str, Any]) -> None:
+        if self.stand_in.refusal is not None:
+            return self.json(*self.stand_in.refusal)
         if self.stand_in.graphql_refusal is not None:
             return self.json(200, self.stand_in.graphql_refusal)
         if request["variables"].get("first", 0) > self.stand_in.page_limit:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
-from algstack.crawl.github.api import Endpoints, GitHub, Refused, TooSlow
+from algstack.crawl.github.api import Endpoints, GitHub, Limited, Refused, TooSlow
 from algstack.crawl.github.search import SEARCH
-from algstack.crawl.http import Clock, Fault
+from algstack.crawl.http import TRIES, Clock, Fault
 from algstack.errors import SourceError
 from tests.crawl.github.conftest import connection
 from tests.crawl.github.stand_in import Faults, Limits, StandIn, simple
@@ -169,6 +169,31 @@ def test_a_403_that_is_no_limit_is_a_refusal() -> None:
         with pytest.raises(Refused, match="Resource not accessible"):
             api(stand_in).get("/repos/o/r", {})
         assert stand_in.tally.requests.total() == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "match"),
+    [
+        (403, SourceError, "refuses the token: HTTP 403: Said by"),
+        (502, TooSlow, "timed out"),
+        (504, TooSlow, "timed out"),
+    ],
+)
+def test_graphql_that_answers_with_an_error_status(status: int, error: type[Exception], match: str) -> None:
+    """A gateway's 502 and 504 are what a query that takes too long ends in; their pages need not say so."""
+    with StandIn([simple(1, "o/r", FILES)]) as stand_in:
+        stand_in.refusal = (status, {"message": "Said by someone: not accessible."})
+        with pytest.raises(error, match=match):
+            api(stand_in).graphql(SEARCH, {})
+        assert stand_in.tally.requests.total() == 1
+
+
+@pytest.mark.parametrize("kind", ["RATE_LIMIT", "RATE_LIMITED"])
+def test_graphql_says_that_a_limit_was_passed_with_status_200(stand_in: StandIn, kind: str) -> None:
+    stand_in.graphql_refusal = {"errors": [{"type": kind, "message": "API rate limit exceeded"}]}
+    with pytest.raises(Limited):
+        api(stand_in, speed=5000.0).graphql(SEARCH, {})
+    assert stand_in.tally.requests["graphql"] == TRIES
 
 
 def test_the_primary_limit_is_waited_for_by_the_servers_clock() -> None:

@@ -256,3 +256,22 @@ def test_budgets_are_what_was_last_heard() -> None:
     limiter, _ = limiter_and_clock()
     limiter.answered(take(limiter), headers_of(7), limited=False, succeeded=True)
     assert [tuple(budget) for budget in limiter.budgets()] == [(0, "core", 60, 7, START + 600)]
+
+
+@pytest.mark.parametrize("reset", [{"x-ratelimit-reset": str(int(START) - 3600)}, {}], ids=["in the past", "not said"])
+def test_a_limit_whose_end_nobody_knows_is_waited_for_all_the_same(reset: dict[str, str]) -> None:
+    limiter, _ = limiter_and_clock()
+    headers = {"x-ratelimit-limit": "60", "x-ratelimit-remaining": "0", **reset}
+    limiter.answered(take(limiter), headers, limited=True, succeeded=True)
+    assert wait_of(limiter) == pytest.approx(60)
+
+
+def test_budgets_end_by_the_clock_of_whoever_reads_them() -> None:
+    limiter, _ = limiter_and_clock()
+    headers = {
+        **headers_of(7),
+        "x-ratelimit-reset": str(int(START) + 7800),
+        "date": formatdate(START + 7200, usegmt=True),
+    }
+    limiter.answered(take(limiter), headers, limited=False, succeeded=True)
+    assert limiter.budgets()[0].reset == pytest.approx(START + 600)
