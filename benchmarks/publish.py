@@ -144,11 +144,8 @@ def killed(target: Target, release: Path, wanted: dict[str, int], version: str) 
     tagged = target.name == HUB and target.holds(version) != {}
     code, said = run(target, "publish", str(release), target.name)
     twice = {name: times for name, times in target.sent.items() if times > 1}
-    print(
-        f"{target.name}, killed: exit {process.returncode}, {objects} objects or parts of them, {first / 1e6:.1f} MB there",
-        end="",
-    )
-    print(f", {'' if tagged else 'not '}tagged")
+    there = f"{objects} objects or parts of them, {first / 1e6:.1f} MB there, {'' if tagged else 'not '}tagged"
+    print(f"{target.name}, killed: exit {process.returncode}, {there}")
     print(f"  run again: exit {code}, {(target.sent_bytes - first) / 1e6:.1f} of {whole / 1e6:.1f} MB sent: {said}")
     print(f"  sent twice: {len(twice)}; what is there equals the release: {target.holds(None) == wanted}")
 
