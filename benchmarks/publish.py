@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -44,9 +45,10 @@ class Target:
 
     def count(self, method: str, path: str, size: int) -> None:
         """Count what arrives."""
-        name = path.split("?")[0]
-        if method == "PUT" and (name.startswith("/lfs/") or name.startswith("/bucket/")):
-            self.sent[name] += 1
+        if method == "PUT" and path.startswith(("/lfs/", "/bucket/")):
+            # A large object goes in parts, each of which the path's query numbers.
+            part = re.search(r"partNumber=\d+", path)
+            self.sent[f"{path.split('?')[0]} {part[0] if part else ''}"] += 1
             self.sent_bytes += size
 
 
@@ -142,10 +144,10 @@ def killed(target: Target, release: Path, wanted: dict[str, int], version: str) 
     tagged = target.name == HUB and target.holds(version) != {}
     code, said = run(target, "publish", str(release), target.name)
     twice = {name: times for name, times in target.sent.items() if times > 1}
-    print(f"{target.name}, killed: exit {process.returncode}, {objects} objects, {first / 1e6:.1f} MB there", end="")
-    print(f", {'' if tagged else 'not '}tagged")
+    there = f"{objects} objects or parts of them, {first / 1e6:.1f} MB there, {'' if tagged else 'not '}tagged"
+    print(f"{target.name}, killed: exit {process.returncode}, {there}")
     print(f"  run again: exit {code}, {(target.sent_bytes - first) / 1e6:.1f} of {whole / 1e6:.1f} MB sent: {said}")
-    print(f"  objects sent twice: {len(twice)}; what is there equals the release: {target.holds(None) == wanted}")
+    print(f"  sent twice: {len(twice)}; what is there equals the release: {target.holds(None) == wanted}")
 
 
 def main() -> None:

@@ -38,11 +38,12 @@ def compose(folder: Path, record: StageRecord | None, repositories: Mapping[str,
     rows = [pl.read_parquet(place / part.name) for part in found.parts] if found else []
     findings = pl.concat(rows) if rows else pl.DataFrame(schema={"benchmark": pl.String})
     applied: list[dict[str, Any]] = found.config["benchmarks"] if found else []
+    dropped = _dropped(folder, record) if record else None
     redacted = Counter[str]()
     for task in record.tasks if record else ():
         redacted.update(task.note.get("redacted", {}))
     return {
-        "benchmarks": [_benchmark(one, findings) for one in applied],
+        "benchmarks": [_benchmark(one, findings, dropped) for one in applied],
         "not_applied": found.config["missing"] if found else [],
         "repositories": dict(repositories),
         "dropped": record.counts.dropped if record else {},
@@ -50,10 +51,23 @@ def compose(folder: Path, record: StageRecord | None, repositories: Mapping[str,
     }
 
 
-def _benchmark(applied: dict[str, Any], findings: pl.DataFrame) -> dict[str, Any]:
+def _dropped(folder: Path, record: StageRecord) -> pl.Series:
+    """Return the ids of the documents that the stage dropped."""
+    names = [part.name for part in record.parts if Path(part.name).name.startswith("decisions-")]
+    parts = [pl.scan_parquet(folder / name, glob=False) for name in names]
+    frames = [part.filter(~pl.col("keep")).select("id").collect() for part in parts]
+    return pl.concat([pl.DataFrame(schema={"id": pl.String}), *frames])["id"]
+
+
+def _benchmark(applied: dict[str, Any], findings: pl.DataFrame, dropped: pl.Series | None) -> dict[str, Any]:
     own = findings.filter(pl.col("benchmark") == applied["name"])
     if own.is_empty():
         return {**applied, "hits": 0, "problems_hit": 0, "documents": 0, "by": {}, "nearest": []}
+    decided = {}
+    if dropped is not None:
+        gone = pl.col("id").is_in(dropped.implode())
+        places = own.filter(~gone & (pl.col("how") != "unparsable"))
+        decided = {"dropped": own.filter(gone)["id"].n_unique(), "cut": places.height}
     nearest = own.sort(
         ["similarity", "words", "id", "start"], descending=[True, True, False, False], maintain_order=True
     ).head(EXAMPLES)
@@ -62,6 +76,7 @@ def _benchmark(applied: dict[str, Any], findings: pl.DataFrame) -> dict[str, Any
         "hits": own.height,
         "problems_hit": own["problem"].n_unique(),
         "documents": own["id"].n_unique(),
+        **decided,
         "by": dict(own["how"].value_counts().sort("how").iter_rows()),
         "nearest": nearest.select(_EXAMPLE).to_dicts(),
     }

@@ -6,7 +6,8 @@ content-defined chunking also cuts between documents only, but counts eight matc
 beginning of each chunk, and after a document that is gone takes six pages to find the old ends again. Measured on
 170 MB in 12,257 documents, bytes of pages that are new after 1 % of the documents were edited, were removed, or were
 replaced by others: 8.7, 30.6, 30.8 % with Arrow's chunks of 16-64 KiB; 5.4, 6.4, 6.5 % with these pages, in files 5 %
-larger.
+larger. Short texts need pages of few documents: of 2,697 of 5 KB, 1 % replaced made 13.0 % new in pages of 32 KiB of
+whatever number of documents, 9.0 % in these.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ import pyarrow as pa
 PAGE_BYTES = 32 * 2**10
 """Text that a page aims at, before compression: a changed document costs its page."""
 
-NARROW_ROW_BYTES = 100
+LEAST_TEXT_BYTES = PAGE_BYTES // 8
+"""What a shorter text counts for, so that a change costs about eight documents however short they are."""
+
+NARROW_ROW_BYTES = 256
 """What a row of the columns besides `text` counts for."""
 
 TEXT_OPENS = 2
@@ -59,7 +63,10 @@ def paged(group: pa.Table) -> pa.Table:
     content = "text" if "text" in group.column_names else "id"
     hashes = list(_hashes(group.column(content)))
     narrow = cut(hashes, [NARROW_ROW_BYTES] * len(hashes), PAGE_BYTES, NARROW_OPENS)
-    wide = cut(hashes, group.column("size").to_pylist(), PAGE_BYTES, TEXT_OPENS) if content == "text" else narrow
+    wide = narrow
+    if content == "text":
+        sizes = (max(size, LEAST_TEXT_BYTES) for size in group.column("size").to_pylist())
+        wide = cut(hashes, sizes, PAGE_BYTES, TEXT_OPENS)
     columns = [_pieces(group.column(name), wide if name == "text" else narrow) for name in group.column_names]
     return pa.table(columns, schema=group.schema)
 

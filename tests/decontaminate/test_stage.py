@@ -127,6 +127,7 @@ def test_end_to_end(project: Path) -> None:
         ("gsm8k", 1, 1),
         ("tulips", 7, 7),
     ]
+    assert [(one["dropped"], one["cut"]) for one in says["benchmarks"]] == [(1, 0), (7, 1)]
     assert says["not_applied"] == ["math"]
     assert list(says["repositories"]) == ["fork"]
     assert says["redacted"] == {"aws": 1, "email": 1}
