@@ -29,7 +29,7 @@ from algstack.manifest import RedactConfig, select
 from algstack.workspace import Context, KeptDocuments, as_frame, decisions_name, kept_documents
 
 STAGE = "decontaminate"
-CODE = "1"
+CODE = "2"
 """Raised when the same documents and benchmarks give other decisions."""
 
 FINDINGS_FOLDER = "findings"
