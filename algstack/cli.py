@@ -16,6 +16,7 @@ import typer
 from algstack import __version__, display, explain, manifest, pipeline
 from algstack.crawl import stage as crawl_stage
 from algstack.crawl.stackexchange.listing import fetch_listing
+from algstack.decontaminate import files as decontaminate_files
 from algstack.decontaminate import report as decontaminate_report
 from algstack.decontaminate import stage as decontaminate_stage
 from algstack.dedup import files as dedup_files
@@ -256,12 +257,34 @@ def dedup(
 @app.command()
 def decontaminate(
     report_only: Annotated[bool, typer.Option("--report-only", help="Say what would go; decide nothing.")] = False,
+    inputs: InputOption = None,
+    output: OutputOption = None,
+    benchmark: Annotated[
+        list[str] | None, typer.Option("--benchmark", help="With --input: take this one out (repeatable).")
+    ] = None,
+    folder: Annotated[Path | None, typer.Option(help="With --benchmark: where the copies of benchmarks lie.")] = None,
+    text_column: Annotated[str | None, typer.Option(help="With --input: the column of the text.")] = None,
+    id_column: Annotated[str | None, typer.Option(help="With --input: the column of unique ids.")] = None,
+    lang_column: Annotated[str | None, typer.Option(help="With --input: the column of languages.")] = None,
     manifest_path: ManifestOption = DEFAULT_MANIFEST,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take benchmarks out, and redact secrets and personal data."""
+    """Take benchmarks out, and redact secrets and personal data.
+
+    With --input the manifest is asked only where no --benchmark is given and there is one.
+    """
+    if inputs:
+        columns = TableColumns(text_column=text_column, id_column=id_column, lang_column=lang_column)
+        has_manifest = not benchmark and manifest_path.exists()
+        wished = manifest.load(manifest_path) if has_manifest else decontaminate_files.settings(benchmark or [], folder)
+        with display.progress() as progress:
+            place = _output(inputs, output)
+            work = partial(decontaminate_files.run, inputs, place, wished, columns, workers or default_workers())
+            summary = pipeline.timed_tables("decontaminate", place, progress, work)
+        _show([summary], as_json)
+        return
     if not report_only:
         _run_stage(
             "decontaminate",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from algstack import dataset
 from algstack.dataset import StageRecord
-from algstack.workspace import Workspace
 
 FILE = "report.json"
 EXAMPLES = 20
@@ -19,30 +19,40 @@ EXAMPLES = 20
 _EXAMPLE = ["id", "problem", "how", "words", "of", "similarity", "evidence"]
 
 
-def write(workspace: Workspace, record: StageRecord, repositories: Mapping[str, str]) -> None:
+def write(place: Path, record: StageRecord, repositories: Mapping[str, str]) -> None:
     """Write the report of a complete stage beside its decisions."""
-    text = dataset.dump_json(compose(workspace, record, repositories))
-    dataset.write_text(workspace.stage("decontaminate") / FILE, text)
+    dataset.write_text(place / FILE, dataset.dump_json(compose(place, record, repositories)))
 
 
-def compose(workspace: Workspace, record: StageRecord | None, repositories: Mapping[str, str]) -> dict[str, Any]:
-    """Return the report as JSON values.
+def compose(place: Path, record: StageRecord | None, repositories: Mapping[str, str]) -> dict[str, Any]:
+    """Return the report as JSON values: what `report.json` holds.
+
+    - `benchmarks`: for each that was applied `name`, `version`, `title`, `url`, `license`, `sha256` of the copy;
+      `problems`, of them `empty` and `too_short` to be looked for; `hits` (places found) of `problems_hit` problems in
+      `documents`, and how they are known (`by`: `ngram`, `statement`, `name`, `similar`, `unparsable`); what became of
+      these documents: `documents_dropped` and `documents_cut`, with `spans_cut` (`unparsable` is not cut, since its end
+      cannot be told); and the 20 `nearest` examples, the most alike first. Where the stage only
+      looked, the last three numbers are null.
+    - `not_applied`: optional benchmarks without a copy.
+    - `repositories`: those that are a benchmark by their content -> the evidence.
+    - `dropped`: rule -> documents; `redacted`: kind -> places.
 
     Args:
-        workspace: where the stage's findings lie.
+        place: the stage's folder.
         record: the stage's record; None if it only looked.
         repositories: repositories that are a benchmark by their content, with the evidence.
     """
-    folder = workspace.stage("decontaminate") / "findings"
+    folder = place / "findings"
     found = dataset.load_stage(folder)
     rows = [pl.read_parquet(folder / part.name) for part in found.parts] if found else []
     findings = pl.concat(rows) if rows else pl.DataFrame(schema={"benchmark": pl.String})
+    dropped = _dropped(place, record, findings)
     applied: list[dict[str, Any]] = found.config["benchmarks"] if found else []
     redacted = Counter[str]()
     for task in record.tasks if record else ():
         redacted.update(task.note.get("redacted", {}))
     return {
-        "benchmarks": [_benchmark(one, findings) for one in applied],
+        "benchmarks": [_benchmark(one, findings, dropped) for one in applied],
         "not_applied": found.config["missing"] if found else [],
         "repositories": dict(repositories),
         "dropped": record.counts.dropped if record else {},
@@ -50,10 +60,37 @@ def compose(workspace: Workspace, record: StageRecord | None, repositories: Mapp
     }
 
 
-def _benchmark(applied: dict[str, Any], findings: pl.DataFrame) -> dict[str, Any]:
+def _dropped(place: Path, record: StageRecord | None, findings: pl.DataFrame) -> set[str] | None:
+    """The documents with findings that were dropped; None if nothing was decided."""
+    if record is None:
+        return None
+    found: set[str] = set()
+    wanted = set(findings["id"]) if "id" in findings.columns else set()
+    for part in record.parts if wanted else ():
+        if part.name.startswith("decisions-"):
+            decided = pl.read_parquet(place / part.name, columns=["id", "keep"])
+            found |= wanted.intersection(decided.filter(~pl.col("keep"))["id"])
+    return found
+
+
+def _became(own: pl.DataFrame, dropped: set[str] | None) -> dict[str, int | None]:
+    """What became of the documents that hold a benchmark's problems."""
+    if dropped is None:
+        return {"documents_dropped": None, "documents_cut": None, "spans_cut": None}
+    is_dropped = pl.col("id").is_in(list(dropped))
+    cut = own.filter(~is_dropped & (pl.col("how") != "unparsable"))
+    return {
+        "documents_dropped": own.filter(is_dropped)["id"].n_unique(),
+        "documents_cut": cut["id"].n_unique(),
+        "spans_cut": cut.select("id", "start", "end").n_unique() if cut.height else 0,
+    }
+
+
+def _benchmark(applied: dict[str, Any], findings: pl.DataFrame, dropped: set[str] | None) -> dict[str, Any]:
     own = findings.filter(pl.col("benchmark") == applied["name"])
     if own.is_empty():
-        return {**applied, "hits": 0, "problems_hit": 0, "documents": 0, "by": {}, "nearest": []}
+        zeros = dict.fromkeys(("documents_dropped", "documents_cut", "spans_cut"), None if dropped is None else 0)
+        return {**applied, "hits": 0, "problems_hit": 0, "documents": 0, "by": {}, **zeros, "nearest": []}
     nearest = own.sort(
         ["similarity", "words", "id", "start"], descending=[True, True, False, False], maintain_order=True
     ).head(EXAMPLES)
@@ -63,6 +100,7 @@ def _benchmark(applied: dict[str, Any], findings: pl.DataFrame) -> dict[str, Any
         "problems_hit": own["problem"].n_unique(),
         "documents": own["id"].n_unique(),
         "by": dict(own["how"].value_counts().sort("how").iter_rows()),
+        **_became(own, dropped),
         "nearest": nearest.select(_EXAMPLE).to_dicts(),
     }
 

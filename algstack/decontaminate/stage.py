@@ -8,7 +8,8 @@ documents lose what they share, or are dropped for it; of those that stay, secre
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import compress
@@ -24,7 +25,7 @@ from algstack.decontaminate import benchmarks, index, report
 from algstack.decontaminate.decide import REASONS, REPOSITORY, Verdict, decide
 from algstack.decontaminate.match import COLUMNS, FINDINGS, TALLIES, Finding, look
 from algstack.decontaminate.redact import marks, redact
-from algstack.documents import DECISIONS, clip
+from algstack.documents import DECISIONS, DOCUMENTS, apply, clip
 from algstack.manifest import RedactConfig, select
 from algstack.workspace import Context, KeptDocuments, as_frame, decisions_name, kept_documents
 
@@ -46,23 +47,30 @@ def run(context: Context) -> StageRecord:
         DatasetError: a stage before is not complete.
         ManifestError, SourceError: a benchmark is not known, missing, or cannot be read.
     """
-    found = find(context)
+    return run_on(context, kept_documents(context.workspace, after="dedup"), context.workspace.stage(STAGE))
+
+
+def run_on(
+    context: Context, parts: Sequence[KeptDocuments], place: Path, *, writes_documents: bool = False
+) -> StageRecord:
+    """Decide on parts of documents, into a folder; write those that are kept beside the decisions if that is asked."""
+    found = find(context, parts, place)
     config, redaction = context.manifest.config.decontaminate, context.manifest.config.redact
     repositories = _benchmark_repositories(found, config.repository_share)
     folder = StageFolder(
-        context.workspace.stage(STAGE),
+        place,
         STAGE,
         CODE,
         {"action": config.action, "redact": select(redaction), "findings": found.fingerprint if found else None},
     )
-    parts = kept_documents(context.workspace, after="dedup")
     tasks = {
         part.key: DecideTask(
             documents=part,
-            findings=context.workspace.stage(STAGE) / FINDINGS_FOLDER if found else None,
+            findings=place / FINDINGS_FOLDER if found else None,
             repositories=frozenset(repositories),
             action=config.action,
             redaction=redaction,
+            writes_documents=writes_documents,
             folder=folder.path,
             fingerprint=folder.task_fingerprint([list(part.inputs), sorted(repositories)]),
         )
@@ -77,19 +85,18 @@ def run(context: Context) -> StageRecord:
             yield record
 
     record = dataset.run_tasks(folder, wanted, run_missing)
-    report.write(context.workspace, record, repositories)
+    report.write(place, record, repositories)
     return record
 
 
-def find(context: Context) -> StageRecord | None:
-    """Find what the kept documents share with the benchmarks; None if no benchmark is wanted."""
+def find(context: Context, documents: Sequence[KeptDocuments], place: Path) -> StageRecord | None:
+    """Find what documents share with the benchmarks; None if no benchmark is wanted."""
     config = context.manifest.config.decontaminate
     copies, missing = benchmarks.find(config, context.manifest.resolve(config.folder))
     for name in missing:
         context.progress.note(f"{STAGE}: there is no copy of `{name}`; it is not applied.")
     if not copies:
         return None
-    place = context.workspace.stage(STAGE)
     identity = index.build(place / INDEX_FOLDER, copies, config.ngram)
     applied = [one._asdict() for one in index.load(place / INDEX_FOLDER).applied]
     folder = StageFolder(
@@ -98,7 +105,7 @@ def find(context: Context) -> StageRecord | None:
         CODE,
         {"index": identity, "benchmarks": applied, "missing": missing},
     )
-    parts = {part.key: part for part in kept_documents(context.workspace, after="dedup")}
+    parts = {part.key: part for part in documents}
     wanted = {key: folder.task_fingerprint(list(part.inputs)) for key, part in parts.items()}
 
     def run_missing(keys: list[str]) -> Iterator[TaskRecord]:
@@ -172,6 +179,7 @@ class DecideTask:
     repositories: frozenset[str]
     action: Literal["drop", "cut"]
     redaction: RedactConfig
+    writes_documents: bool
     folder: Path
     fingerprint: str
 
@@ -181,20 +189,32 @@ def decide_part(task: DecideTask) -> TaskRecord:
     findings = _findings_of(task)
     done: list[Part] = []
     counts, redacted = Counts(), Counter[str]()
-    with dataset.part_writer(task.folder, decisions_name(task.documents.key), DECISIONS, done) as writer:
-        for frame in task.documents.frames((*COLUMNS, "size")):
+    columns = DOCUMENTS.names if task.writes_documents else (*COLUMNS, "size")
+    with ExitStack() as stack:
+        decisions = dataset.part_writer(task.folder, decisions_name(task.documents.key), DECISIONS, done)
+        writer = stack.enter_context(decisions)
+        kept = stack.enter_context(_kept_writer(task, done))
+        for frame in task.documents.frames(columns):
             verdicts = _verdicts(frame, findings, task)
             redacted += _redact(frame, verdicts, task.redaction)
             decided = _decisions(frame, verdicts)
             counts += _count(decided)
             writer.write(decided.select(DECISIONS.names).to_arrow())
+            if kept is not None:
+                kept.write(apply(frame, decided).to_arrow())
     return TaskRecord(
         task=task.documents.key,
         fingerprint=task.fingerprint,
         counts=counts,
-        parts=tuple(done),
+        parts=tuple(sorted(done, key=lambda part: part.name)),
         note={"redacted": dict(sorted(redacted.items()))},
     )
+
+
+def _kept_writer(task: DecideTask, done: list[Part]) -> AbstractContextManager[dataset.PartWriter | None]:
+    if not task.writes_documents:
+        return nullcontext()
+    return dataset.part_writer(task.folder, f"documents-{task.documents.key}.parquet", DOCUMENTS, done)
 
 
 def _findings_of(task: DecideTask) -> dict[str, list[Finding]]:
@@ -226,7 +246,9 @@ def _redact(frame: pl.DataFrame, verdicts: dict[str, Verdict], config: RedactCon
         return total
     marked = marks(frame["text"], secrets=config.secrets, personal=config.personal)
     kinds = marked.columns
-    looked_at = pl.concat([frame.select("id", "text", "lang"), marked], how="horizontal").filter(pl.any_horizontal(kinds))
+    looked_at = pl.concat([frame.select("id", "text", "lang"), marked], how="horizontal").filter(
+        pl.any_horizontal(kinds)
+    )
     for name, text, lang, *is_marked in looked_at.iter_rows():
         verdict = verdicts.get(name, Verdict(None, None, None))
         if verdict.rule is not None:
@@ -275,6 +297,7 @@ def _count(decisions: pl.DataFrame) -> Counts:
 def report_only(context: Context) -> dict[str, Any]:
     """Find what would be taken out, and return the report; no decision is written."""
     with dataset.locked(context.workspace.path):
-        found = find(context)
+        place = context.workspace.stage(STAGE)
+        found = find(context, kept_documents(context.workspace, after="dedup"), place)
         repositories = _benchmark_repositories(found, context.manifest.config.decontaminate.repository_share)
-        return report.compose(context.workspace, None, repositories)
+        return report.compose(place, None, repositories)

@@ -376,9 +376,7 @@ def _kind(code: Any, kinds: Any) -> Any:
 
 
 @inlined
-def _special(
-    data: Any, at: Any, end: Any, word: Any, ascii_table: Any, kinds: Any, values: Any, commands: Any
-) -> Any:
+def _special(data: Any, at: Any, end: Any, word: Any, ascii_table: Any, kinds: Any, values: Any, commands: Any) -> Any:
     """Read a backslash or a non-ASCII character.
 
     Args:
@@ -474,9 +472,7 @@ def read_words(data: Any, at: Any, end: Any, tables: Any, found: Any, count: Any
         while at < end:
             letter = ascii_table[data[at]]
             if letter == _LOOK:
-                following, is_end, own, after = _special(
-                    data, at, end, word, ascii_table, kinds, values, commands
-                )
+                following, is_end, own, after = _special(data, at, end, word, ascii_table, kinds, values, commands)
                 if is_end and word.length:
                     hashes[count], starts[count], ends[count] = _folded(word), start, at
                     count += 1

@@ -16,7 +16,8 @@ from algstack.decontaminate.provers.masks import Masked, line_end, line_start, m
 _OPENER = re.compile(
     r"""(?P<line>--[^\n]*)
       | (?P<comment_block>/-)
-      | (?P<string>(?<!\w)r"[^"]*" | (?<!\w)r(?P<fence>\#+)".*?"(?P=fence) | "(?:\\.|[^"\\])*" | (?<![\w'!?])'(?:\\[^'\n]{1,8}|[^\\'\n])')
+      | (?P<string>(?<!\w)r"[^"]*" | (?<!\w)r(?P<fence>\#+)".*?"(?P=fence)
+        | "(?:\\.|[^"\\])*" | (?<![\w'!?])'(?:\\[^'\n]{1,8}|[^\\'\n])')
       | (?P<unclosed>")""",
     re.VERBOSE | re.DOTALL,
 )
