@@ -288,12 +288,15 @@ def decontaminate(
     workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take benchmarks out, and redact secrets and personal data."""
-    from algstack import pipeline
+    """Take benchmarks out, and redact secrets and personal data.
+
+    With --input a manifest is asked only where there is one and no --benchmark is named.
+    """
+    from algstack import manifest, pipeline
     from algstack.decontaminate import report as decontaminate_report
     from algstack.decontaminate import stage as decontaminate_stage
     from algstack.decontaminate import tables as decontaminate_tables
-    from algstack.manifest import DecontaminateConfig
+    from algstack.manifest import DecontaminateConfig, RedactConfig
     from algstack.tables import TableColumns
 
     if inputs or output:
@@ -305,10 +308,15 @@ def decontaminate(
             lang_column=lang_column,
         )
         config = DecontaminateConfig(benchmarks=tuple(benchmark or ()), folder=copies, action="cut" if cut else "drop")
+        redaction = RedactConfig()
+        if not benchmark and manifest_path.is_file():
+            loaded = manifest.load(manifest_path)
+            config, redaction = loaded.config.decontaminate, loaded.config.redact
+            config = config.model_copy(update={"folder": str(loaded.resolve(config.folder))})
         folder = _output(inputs, output)
         with display.progress() as progress:
             work = partial(
-                decontaminate_tables.run, inputs or [], folder, columns, config, workers or default_workers()
+                decontaminate_tables.run, inputs or [], folder, columns, config, redaction, workers or default_workers()
             )
             summary = pipeline.timed_tables("decontaminate", folder, progress, work)
         _show([summary], as_json)

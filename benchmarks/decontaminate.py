@@ -51,7 +51,7 @@ def main() -> None:
     arguments = _arguments()
     documents = _documents(arguments.documents, arguments.most)
     print(f"{len(documents):,} real files, {sum(len(text.encode()) for _, text in documents) / 1e6:,.1f} MB")
-    if arguments.words:
+    if arguments.words and not arguments.times:
         words_table(arguments, documents)
     if arguments.formal:
         formal_table(arguments, documents)

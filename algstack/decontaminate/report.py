@@ -26,7 +26,15 @@ def write(folder: Path, record: StageRecord, repositories: Mapping[str, str]) ->
 
 
 def compose(folder: Path, record: StageRecord | None, repositories: Mapping[str, str]) -> dict[str, Any]:
-    """Return the report as JSON values.
+    """Return the report as JSON values: what `report.json` holds.
+
+    - `benchmarks`: for each that was applied `name`, `version`, `title`, `url`, `license`, `sha256` of the copy;
+      `problems`, of them `empty` and `too_short` to be looked for; `hits` (places found) of `problems_hit` problems in
+      `documents`, and how they are known (`by`: `ngram`, `statement`, `name`, `similar`, `unparsable`); where the stage
+      decided, how many documents it `dropped` and how many places it `cut`; and the `nearest` examples.
+    - `not_applied`: optional benchmarks without a copy.
+    - `repositories`: those that are a benchmark by their content, with the evidence.
+    - `dropped`: documents by rule; `redacted`: places by kind.
 
     Args:
         folder: the stage's, where its findings lie.

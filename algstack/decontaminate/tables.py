@@ -55,6 +55,7 @@ def run(
     output: Path,
     columns: TableColumns,
     config: DecontaminateConfig,
+    redaction: RedactConfig,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> StageRecord:
@@ -65,6 +66,7 @@ def run(
         output: the folder to write; an unfinished run goes on in it.
         columns: which columns are which.
         config: the benchmarks, whose copies lie in its `folder`, and what a find does.
+        redaction: what is replaced by placeholders.
         workers: processes.
         progress: told how it gets on.
 
@@ -79,7 +81,7 @@ def run(
         folder=output,
         config=config,
         copies=Path(config.folder),
-        redaction=RedactConfig(),
+        redaction=redaction,
         workers=workers,
         progress=progress or Progress(),
         writes_documents=True,

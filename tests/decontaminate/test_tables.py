@@ -10,7 +10,7 @@ import pytest
 
 from algstack.decontaminate import tables
 from algstack.errors import DatasetError
-from algstack.manifest import DecontaminateConfig
+from algstack.manifest import DecontaminateConfig, RedactConfig
 from algstack.tables import TableColumns
 from tests.conftest import checksums
 
@@ -38,7 +38,7 @@ def test_rows_that_hold_a_problem_go_and_secrets_are_replaced(tmp_path: Path, co
     pl.DataFrame(rows).write_parquet(tmp_path / "in.parquet")
     columns = TableColumns(text_column="content", id_column="key")
     for name, workers in (("one", 1), ("two", 2)):
-        done = tables.run([str(tmp_path / "in.parquet")], tmp_path / name, columns, config, workers)
+        done = tables.run([str(tmp_path / "in.parquet")], tmp_path / name, columns, config, RedactConfig(), workers)
         assert (done.counts.documents, done.counts.kept) == (4, 3)
     assert checksums(tmp_path / "one") == checksums(tmp_path / "two")
     kept = pl.read_parquet(tmp_path / "one/documents-*.parquet")
@@ -52,4 +52,4 @@ def test_rows_that_hold_a_problem_go_and_secrets_are_replaced(tmp_path: Path, co
 def test_ids_that_repeat_are_an_error_that_names_one(tmp_path: Path, config: DecontaminateConfig) -> None:
     pl.DataFrame({"id": ["a", "a"], "text": ["x", "y"]}).write_parquet(tmp_path / "in.parquet")
     with pytest.raises(DatasetError, match="the id `a`"):
-        tables.run([str(tmp_path / "in.parquet")], tmp_path / "out", TableColumns(), config)
+        tables.run([str(tmp_path / "in.parquet")], tmp_path / "out", TableColumns(), config, RedactConfig())

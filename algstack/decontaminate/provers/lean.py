@@ -16,7 +16,8 @@ from algstack.decontaminate.provers.masks import Masked, line_end, line_start, m
 _OPENER = re.compile(
     r"""(?P<line>--[^\n]*)
       | (?P<comment_block>/-)
-      | (?P<string>r?(?<!\w)\#*"(?:\\.|[^"\\])*" | (?<![\w'!?])'(?:\\[^'\n]{1,8}|[^\\'\n])')
+      | (?P<string>(?<!\w)r"[^"]*" | (?<!\w)r(?P<fence>\#+)".*?"(?P=fence)
+        | "(?:\\.|[^"\\])*" | (?<![\w'!?])'(?:\\[^'\n]{1,8}|[^\\'\n])')
       | (?P<unclosed>")""",
     re.VERBOSE | re.DOTALL,
 )
@@ -44,6 +45,7 @@ _MODIFIERS_TEXT = (
 _MODIFIERS = _MODIFIERS_TEXT.split()
 _SCOPED_PREFIXES = ("open", "set_option", "variable", "omit", "include", "attribute", "universe", "unseal", "seal")
 """Commands that, ending in `in`, belong to the declaration behind them."""
+_WITH_IN = (*_SCOPED_PREFIXES, "#")  # `#guard_msgs in` too
 
 _OTHERS_TEXT = (
     "add_decl_doc add_tactic_doc alias axioms builtin_initialize compile_inductive constants declare_syntax_cat "
@@ -77,6 +79,7 @@ _ADDED_NAME = re.compile(
 )
 _LEAN_3 = re.compile(r"^\s*import[ \t]+[a-z_.]|\bbegin\b(?![\s\S]*^import[ \t]+[A-Z])", re.MULTILINE)
 _IN = re.compile(r"(?<![\w.'])in\s*\Z")
+_BINDER = re.compile(r"\s*[:({\[⦃|]")
 _BRACKETS = {"(": 1, "[": 1, "{": 1, "⦃": 1, "⟨": 1, ")": -1, "]": -1, "}": -1, "⦄": -1, "⟩": -1}
 _STATEMENT_MARK = re.compile(r"[()\[\]{}⦃⦄⟨⟩]|:=|(?<![\w.'])(?:let|have|letI|haveI|where)(?![\w'.])|(?<=\n)[ \t]*\|")
 _DOC = "/--"
@@ -116,7 +119,7 @@ def _commands(text: str, masked: Masked) -> Iterator[_Command]:
         if prefix and not _belongs(masked.text, prefix[-1], command):
             yield from prefix
             prefix = []
-        if command.word in (*_MODIFIERS, *_SCOPED_PREFIXES, "@[", _DOC):
+        if command.word in (*_MODIFIERS, *_WITH_IN, "@[", _DOC):
             prefix.append(command)
             continue
         if prefix:
@@ -130,7 +133,7 @@ def _commands(text: str, masked: Masked) -> Iterator[_Command]:
 def _belongs(code: str, before: _Command, command: _Command) -> bool:
     """Whether `before` is a prefix of the command behind it."""
     between = code[before.after : command.start]
-    if before.word in _SCOPED_PREFIXES:
+    if before.word in _WITH_IN:
         return _IN.search(between) is not None
     if before.word == "@[" or before.word == _DOC:
         return not between.strip()
@@ -152,13 +155,15 @@ def _starts(text: str, masked: Masked) -> Iterator[_Command]:
         start = line_start(code, at)
         is_first = not code[start:at].strip()
         is_next = last is not None and not code[last.after : at].strip() and last.word in (*_MODIFIERS, "@[", _DOC)
-        is_scoped = last is not None and last.word in _SCOPED_PREFIXES and _IN.search(code, last.after, at) is not None
+        is_scoped = last is not None and last.word in _WITH_IN and _IN.search(code, last.after, at) is not None
         own_column = at - start
         opens = is_next or is_scoped
         if not opens and is_first:
             opens = last is None or own_column <= column or (word in _ANYWHERE and not depth)
         elif not opens and word in _ANYWHERE and not depth:
-            opens = code[at - 1] in " \t" and _is_balanced(code, last.after if last else 0, at)
+            # `For example, …` is prose.
+            says = word != "example" or _BINDER.match(code, after) is not None
+            opens = code[at - 1] in " \t" and says and _is_balanced(code, last.after if last else 0, at)
         if not opens or (depth and word in _ANYWHERE and own_column > column):
             continue
         if not (is_next or is_scoped):

@@ -131,6 +131,31 @@ def test_statements(name: str, statement: str) -> None:
     assert found.strip() == statement
 
 
+def test_a_command_with_in_goes_with_its_declaration() -> None:
+    guarded = "/-- error: no -/\n#guard_msgs in example : 1 = 2 := rfl"
+    text = f"{guarded}\n\n#eval 1\n\ntheorem after : 1 = 1 := rfl\n"
+    assert [text[one.start : one.end] for one in declarations(text)] == [guarded, "theorem after : 1 = 1 := rfl"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('local notation "S(U, "M")" => form M', id="tokens beside a name"),
+        pytest.param('def s := m!"{if n = 1 then "" else "s"} of {n}"', id="a string in a string"),
+        pytest.param('def s := r#"a " b"# ++ r"\\"', id="raw strings"),
+    ],
+)
+def test_strings_end_where_they_end(text: str) -> None:
+    after = "theorem after : 1 = 1 := rfl"
+    *_, last = declarations(f"{text}\n\n{after}\n")
+    assert last.is_whole
+    assert last.names == ("after",)
+
+
+def test_prose_is_no_declaration() -> None:
+    assert not declarations("#doc (Manual)\n\nThree rules.\nFor example, let's define addition: it is easy.\n")
+
+
 @pytest.mark.parametrize(
     "text",
     [
