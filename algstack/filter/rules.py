@@ -56,8 +56,8 @@ class Check:
 def _in_code(texts: pl.Series, pattern: str, syntax: Syntax) -> pl.Series:
     """Say of each text whether a pattern is found in its code.
 
-    Mostly the first lines settle it: no token spans lines, so that their code is the beginning of the text's. A character
-    must follow the match, so that the end of what was cut off is not taken for the text's end.
+    Mostly the first lines settle it: no token spans lines, so that their code is the beginning of the text's. A
+    character must follow the match, so that the end of what was cut off is not taken for the text's end.
     """
     beginnings = texts.str.head(scan.HEAD).str.extract(r"\A((?s:.*)\n)").fill_null("")
     found = scan.code(beginnings, syntax).str.contains(f"(?:{pattern})(?s:.)")
