@@ -1,8 +1,8 @@
 """Which repositories there are: searches that are bisected until GitHub shows all that it counts.
 
-A search shows 1,000 results at most and may end early (`incomplete_results`), so one that counts more is split into
-two over half the time each, down to a second, and then by size, stars and last push. Ranges are half-open here, so
-that no repository falls into two.
+A search shows 1,000 results at most and may end early (`incomplete_results`), so one that counts more is split in two
+by the time of creation, at the middle of what it shows, down to a second, and then by size, stars and last push.
+Ranges are half-open here, so that no repository falls into two.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from algstack.errors import SourceError
 
 SHOWN = 1000
 """Results that GitHub shows of one search, whatever it counts."""
+
+SAMPLE = 20
+"""Repositories that are enough to say where the middle of a range is."""
 
 PAGE = 100
 SMALLEST_PAGE = 10
@@ -85,11 +88,15 @@ class Range(NamedTuple):
     low: int
     high: int
 
-    def halves(self) -> tuple[Range, Range] | None:
-        """Return the two halves, or None where there is one value only."""
+    def halves(self, sample: Sequence[Found] = ()) -> tuple[Range, Range] | None:
+        """Return two parts, about half of the sample in each, or None where there is one value only."""
         if self.high - self.low <= 1:
             return None
-        if self.field in _MOMENTS:
+        values = sorted(value for one in sample if (value := _value(one, self.field)) is not None)
+        if len(values) >= SAMPLE:
+            # Repositories are spread unevenly, and a thousand may be of one second: time is not halved, they are.
+            middle = min(max(values[len(values) // 2], self.low + 1), self.high - 1)
+        elif self.field in _MOMENTS:
             middle = (self.low + self.high) // 2
         else:  # sizes and stars have long tails: half of the orders of magnitude
             middle = min(max(math.isqrt((self.low + 1) * self.high), self.low + 1), self.high - 1)
@@ -101,6 +108,14 @@ class Range(NamedTuple):
         if self.field in _MOMENTS:
             return f"{self.field}:{timestamp(low)}..{timestamp(high)}"
         return f"{self.field}:{low}..{high}"
+
+
+def _value(found: Found, field: str) -> int | None:
+    """What a qualifier compares of a repository, None where it is not known."""
+    if field == "stars":
+        return found.stars
+    moment = found.facts.get(field)
+    return int(datetime.fromisoformat(moment).timestamp()) if moment else None
 
 
 @dataclass(frozen=True)
@@ -123,10 +138,14 @@ class Search:
         query, *ranges = json.loads(text)
         return cls(query, tuple(Range(*values) for values in ranges))
 
-    def split(self) -> tuple[Search, Search] | None:
-        """Return two searches that find the same together, or None where nothing is left to split by."""
+    def split(self, sample: Sequence[Found] = ()) -> tuple[Search, Search] | None:
+        """Return two searches that find the same together, or None where nothing is left to split by.
+
+        Args:
+            sample: some of what the search finds; it tells where the middle is.
+        """
         *rest, last = self.ranges
-        if halves := last.halves():
+        if halves := last.halves(sample):
             return Search(self.query, (*rest, halves[0])), Search(self.query, (*rest, halves[1]))
         further = next(
             (field for field in ("size", "stars", "pushed") if field not in {r.field for r in self.ranges}), None
@@ -135,7 +154,7 @@ class Search:
             return None
         low = int(FIRST_REPOSITORY.timestamp()) if further == "pushed" else 0
         # A range that holds everything is split at once: it would be the same search again.
-        return Search(self.query, (*self.ranges, Range(further, low, LARGEST))).split()
+        return Search(self.query, (*self.ranges, Range(further, low, LARGEST))).split(sample)
 
 
 class Listing(NamedTuple):
@@ -172,7 +191,7 @@ def discover(github: GitHub, ledger: Ledger, cutoff: datetime, policy: Policy, c
         search = Search.loads(text)
         listing = retried(partial(_list, lister, search), clock, ROUNDS)
         if listing is None or listing.counted > SHOWN:
-            parts = search.split()
+            parts = search.split([*listing.found.values()] if listing else ())
             if parts is None:
                 raise SourceError(
                     f"GitHub counts more than {SHOWN} repositories for `{search}`, which cannot be split further. "

@@ -205,3 +205,10 @@ def test_a_search_as_github_reads_it() -> None:
 
 def test_until_is_the_last_second_before_the_cutoff() -> None:
     assert search.until(CUTOFF) == "2021-12-31T23:59:59Z"
+
+
+def test_a_thousand_of_one_second_are_told_from_the_others_in_two_splits() -> None:
+    sample = [Found(str(n), "o/r", 0, None, {"created": "1970-01-01T00:01:40Z"}) for n in range(50)]
+    before, rest = Range("created", 0, 10_000).halves(sample) or ()
+    assert (before, rest) == (Range("created", 0, 100), Range("created", 100, 10_000))
+    assert rest.halves(sample) == (Range("created", 100, 101), Range("created", 101, 10_000))
