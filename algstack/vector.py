@@ -47,7 +47,7 @@ def inlined(function: Function) -> Function:
 
 
 def spliced(function: Function) -> Function:
-    """Compile a step that returns a piece of an array, which numba lets out of no other: it is copied to its callers."""
+    """Compile a step that returns a piece of an array, which numba lets out of no other: callers get a copy of it."""
     return cast(Function, njit(inline="always", **_OPTIONS)(function))
 
 

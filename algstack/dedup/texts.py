@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from algstack.errors import DatasetError
 
-# numba compiles a kernel anew for arrays that may be written, and for those that may not: the bytes of all texts may not,
-# their bounds may.
+# numba compiles a kernel anew for arrays that may be written, and for those that may not: the bytes of no text may be,
+# the bounds of all may.
 _NO_BYTES = np.frombuffer(b"\0", np.uint8)
 
 _KINDS = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
