@@ -88,18 +88,39 @@ def look(documents: pl.DataFrame, index: Index) -> tuple[pl.DataFrame, pl.DataFr
     Returns:
         Rows of FINDINGS in the order of the documents, and one row of TALLIES for each repository.
     """
+    wanted = documents.select(COLUMNS).with_columns(
+        has_run=_candidates(documents["text"], index), is_formal=_formal(documents, index)
+    )
     rows: list[tuple[str | int | float, ...]] = []
-    tallies: list[tuple[str | None, int, int, int, int, int]] = []
-    candidates = _candidates(documents["text"], index)
-    for (name, text, lang, repo, path), has_run in zip(documents.select(COLUMNS).iter_rows(), candidates, strict=True):
-        looked = look_at(text, lang, path, index, has_run=bool(has_run))
+    hits: list[tuple[str, int, int, int, int]] = []
+    # Most documents have neither a run of words nor a formal language: they are not made Python's strings.
+    for name, text, lang, _, path, has_run, _ in wanted.filter(pl.col("has_run") | pl.col("is_formal")).iter_rows():
+        looked = look_at(text, lang, path, index, has_run=has_run)
         rows += [(name, *finding) for finding in looked.findings]
         hit = sum(end - start for start, end in _merged(looked.findings))
         problems = len({(finding.benchmark, finding.problem) for finding in looked.findings})
-        tallies.append((repo, looked.theorems, looked.theorems_hit, len(text), hit, problems))
-    found = pl.DataFrame(rows, schema=_POLARS, orient="row")
-    by_repo = pl.DataFrame(tallies, schema=TALLIES, orient="row").group_by("repo", maintain_order=True).sum()
-    return found, by_repo
+        hits.append((name, looked.theorems, looked.theorems_hit, hit, problems))
+    return pl.DataFrame(rows, schema=_POLARS, orient="row"), _tallies(documents, hits)
+
+
+def _formal(documents: pl.DataFrame, index: Index) -> pl.Series:
+    """Mark the documents in a formal language that a benchmark is in."""
+    pairs = documents.select("lang", ending=pl.col("path").str.extract(r"(\.[^./]*)\z"))
+    languages = index.formal.languages
+    known = {pair: formal_language(*pair) in languages for pair in pairs.unique().iter_rows()} if languages else {}
+    return pl.Series("is_formal", [known.get(pair, False) for pair in pairs.iter_rows()], pl.Boolean)
+
+
+def _tallies(documents: pl.DataFrame, hits: list[tuple[str, int, int, int, int]]) -> pl.DataFrame:
+    """Sum up each repository."""
+    schema = {"id": pl.String, **dict.fromkeys(("theorems", "theorems_hit", "characters_hit", "problems"), pl.Int64)}
+    found = pl.DataFrame(hits, schema=schema, orient="row")
+    return (
+        documents.select("id", "repo", characters=pl.col("text").str.len_chars().cast(pl.Int64))
+        .join(found, on="id", how="left", maintain_order="left")
+        .group_by("repo", maintain_order=True)
+        .agg(pl.col([name for name in TALLIES if name != "repo"]).sum())
+    )
 
 
 _POLARS = {

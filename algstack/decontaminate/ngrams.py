@@ -1,8 +1,10 @@
 """Which texts share a run of words with a benchmark.
 
 Every run of `n` words of a problem is hashed into one sorted table, on disk and mapped into each worker. A text is
-read once: its words are hashed as they stream by, and each run of `n` is looked up. A text without a hit costs nothing
-more; one with a hit is read again to say where, and how much of which problem it holds.
+read once, and its words are hashed as they stream by. A run of 13 words of a text holds, wherever it begins, nine that
+begin at a fifth word: so only every fifth word is asked for, in a small table of bits of all nine words in a row; where
+that says perhaps, the runs around it are looked up. A text without a hit costs nothing more; one with a hit is read
+again to say where, and how much of which problem it holds.
 
 Not every run of words is evidence. A run that says little (`for i in range …`, a table of digits) and one that many
 problems of the same benchmark share (a header) are left out; a problem with no telling run, or with fewer than `n`
@@ -21,7 +23,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from algstack.decontaminate.words import Bytes, Hashes, Positions, Words, read_words, spread, tables, words
+from algstack.decontaminate.words import Bytes, Hashes, Positions, Words, empty_words, read_words, tables, words
+from algstack.vector import inlined, kernel
 
 WHOLE_WORDS = 5
 """Words of the anchor by which a problem is looked for as a whole: fewer are too short to tell anything."""
@@ -42,8 +45,11 @@ MOST_RUNS = 48_000_000
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _FINAL = np.uint64(0xD6E8FEB86659FD93)
 _WHOLE = np.uint64(0xA0761D6478BD642F)  # keeps anchors of whole problems apart from runs of n words
-_BITS_PER_RUN = 16
-_BLOCK = 2_048  # bytes read into words at a time: their hashes stay in the core's own cache
+_BITS_PER_WINDOW = 16
+_BLOCK = 1_024  # words read at a time: their hashes stay in the core's own cache
+
+MOST_WINDOWS = 64_000_000
+"""Windows gathered before the bits are laid: of a larger set the filter has the size for so many."""
 
 Numbers = npt.NDArray[np.uint32]
 Mask = npt.NDArray[np.bool_]
@@ -66,7 +72,7 @@ class Runs(NamedTuple):
     """The lookup tables: see `NgramIndex`."""
 
     n: int
-    has_whole: bool
+    has_whole: int  # 1 or 0: whether any problem is looked for by the anchor of its whole
     filter_shift: np.uint64
     bucket_shift: np.uint64
     filter: Hashes
@@ -74,41 +80,70 @@ class Runs(NamedTuple):
     hashes: Hashes
 
 
-@njit(cache=True, nogil=True)
-def _finish(value: Any) -> Any:
+@inlined
+def _run_hash(hashes: Any, at: Any, n: Any) -> Any:
+    """Return the hash of the run of `n` words that begins at a word."""
+    value = np.uint64(0)
+    for word in range(at, at + n):
+        value = value * _BASE + hashes[word]
     value = (value ^ (value >> np.uint64(32))) * _FINAL
     return value ^ (value >> np.uint64(29))
 
 
-@njit(cache=True, nogil=True)
-def _power(n: Any) -> Any:
-    value = np.uint64(1)
-    for _ in range(n):
-        value *= _BASE
-    return value
-
-
-@njit(cache=True, nogil=True)
-def run_hashes(hashes: Any, n: Any) -> Any:
+def run_hashes(hashes: Hashes, n: int) -> Hashes:
     """Return the hash of each run of `n` word hashes, none where there are fewer."""
-    count = max(hashes.size - n + 1, 0)
-    found = np.empty(count, np.uint64)
-    top, value = _power(n), np.uint64(0)
-    for at in range(hashes.size):
-        value = value * _BASE + hashes[at]
-        if at >= n:
-            value -= hashes[at - n] * top
-        if at >= n - 1:
-            found[at - n + 1] = _finish(value)
+    found = np.empty(max(hashes.size - n + 1, 0), np.uint64)
+    _hash_runs(hashes, n, found)
     return found
 
 
-@njit(cache=True, nogil=True)
-def _telling(hashes: Any, is_long: Any, n: Any, wanted: Any) -> Any:
+@kernel
+def _hash_runs(hashes: Any, n: Any, found: Any) -> None:
+    for at in range(found.size):
+        found[at] = _run_hash(hashes, at, n)
+
+
+@inlined
+def _stride(n: Any) -> Any:
+    """Every how many-th word is asked for: a run of 13 holds a window of nine from a fifth word on, one of 5 four."""
+    return n // 3 + 1
+
+
+@inlined
+def _window(hashes: Any, at: Any, n: Any, mask: Any) -> Any:
+    """Return the hash of the window of a run of `n` words that begins at a word."""
+    value = mask
+    for word in range(at, at + n - _stride(n) + 1):
+        value = ((value << np.uint64(5)) | (value >> np.uint64(59))) + hashes[word]
+    return value
+
+
+def _windows_of(hashes: Hashes, offsets: npt.NDArray[Any], n: int, mask: np.uint64) -> Hashes:
+    """Return the windows of the runs that begin at some of the words, in rising order; each window once."""
+    found = np.empty(offsets.size * n, np.uint64)
+    return found[: _hash_windows(hashes, offsets, n, mask, found)]
+
+
+@kernel
+def _hash_windows(hashes: Any, offsets: Any, n: Any, mask: Any, found: Any) -> Any:
+    count, following = 0, 0
+    for offset in offsets:
+        for at in range(max(np.int64(offset), following), np.int64(offset) + _stride(n)):
+            found[count] = _window(hashes, at, n, mask)
+            count, following = count + 1, at + 1
+    return count
+
+
+def _telling(hashes: Hashes, is_long: npt.NDArray[np.bool_], n: int, wanted: int) -> npt.NDArray[np.bool_]:
     """Mark the runs of `n` words with at least `wanted` different long words."""
-    count = max(hashes.size - n + 1, 0)
-    found = np.zeros(count, np.bool_)
-    for start in range(count):
+    found = np.zeros(max(hashes.size - n + 1, 0), np.bool_)
+    _mark_telling(hashes, is_long, n, wanted, found)
+    return found
+
+
+@kernel
+def _mark_telling(hashes: Any, is_long: Any, n: Any, wanted: Any, found: Any) -> None:
+    for start in range(found.size):
         different = 0
         for at in range(start, start + n):
             if is_long[at]:
@@ -121,10 +156,9 @@ def _telling(hashes: Any, is_long: Any, n: Any, wanted: Any) -> Any:
             if different >= wanted:
                 found[start] = True
                 break
-    return found
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _pattern(key: Any) -> Any:
     """Three bits of one 64-bit word: a Bloom filter that costs one memory access."""
     one, low = np.uint64(1), np.uint64(63)
@@ -132,78 +166,62 @@ def _pattern(key: Any) -> Any:
     return first | second | (one << ((key >> np.uint64(12)) & low))
 
 
-@njit(cache=True, nogil=True)
-def _find(key: Any, runs: Any) -> Any:
-    """Return the first place of a key among the sorted hashes, or -1."""
-    bucket = key >> runs.bucket_shift
-    for at in range(runs.buckets[bucket], runs.buckets[bucket + np.uint64(1)]):
-        if runs.hashes[at] == key:
+@inlined
+def _find(key: Any, shift: Any, buckets: Any, known: Any) -> Any:
+    """Return the first place of a key among the sorted hashes that are known, or -1."""
+    bucket = key >> shift
+    for at in range(buckets[bucket], buckets[bucket + np.uint64(1)]):
+        if known[at] == key:
             return np.int64(at)
-    return -1
+    return np.int64(-1)
 
 
-@njit(cache=True, nogil=True)
-def _any_run(hashes: Any, first: Any, count: Any, n: Any, mask: Any, runs: Any, likely: Any) -> Any:
-    """Whether any run of `n` among `hashes[first:count]` is in the index.
+@inlined
+def _any_run(hashes: Any, count: Any, n: Any, mask: Any, runs: Any, likely: Any) -> Any:
+    """Whether any run of `n` among the first `count` words is in the index.
 
-    The filter is asked without a branch, so that many of its memory accesses are under way at once; the few keys that
-    pass are gathered in `likely`, and then looked up.
+    The filter is asked without a branch, so that many of its memory accesses are under way at once; the few windows
+    that pass are gathered in `likely`, and then the runs that hold them are looked up.
     """
-    marks, shift, top, value = runs.filter, runs.filter_shift, _power(n - 1), np.uint64(0)
-    for at in range(first, min(first + n - 1, count)):
-        value = value * _BASE + hashes[at]
-    passed = 0
-    for at in range(first + n - 1, count):
-        value = value * _BASE + hashes[at]
-        key = _finish(value) ^ mask
+    marks, buckets, known = runs.filter, runs.buckets, runs.hashes
+    shift, stride, passed = runs.filter_shift, _stride(n), 0
+    for at in range(0, count - n + stride, stride):
+        key = _window(hashes, at, n, mask)
         pattern = _pattern(key)
-        likely[passed] = key
+        likely[passed] = at
         passed += (marks[key >> shift] & pattern) == pattern
-        value -= hashes[at - n + 1] * top
-    # A loop and not `any`: numba compiles no generators.
-    for place in range(passed):  # noqa: SIM110
-        if _find(likely[place], runs) >= 0:
-            return True
-    return False
-
-
-@njit(cache=True, nogil=True)
-def _has_hit(data: Any, at: Any, end: Any, word_tables: Any, runs: Any, hashes: Any, likely: Any) -> Any:
-    """Whether a text holds any run of the index, or the anchor of a whole problem."""
-    open_word, carried, keep = np.uint64(0), 0, max(runs.n, WHOLE_WORDS) - 1
-    while at < end:
-        stop = min(at + _BLOCK, end)
-        count, at, open_word = read_words(data, at, stop, end, open_word, word_tables, hashes, carried, None, None)
-        if at >= end:
-            hashes[count] = spread(open_word)
-            count += open_word != 0
-        if _any_run(hashes, max(carried - runs.n + 1, 0), count, runs.n, np.uint64(0), runs, likely):
-            return True
-        if runs.has_whole:
-            first = max(carried - WHOLE_WORDS + 1, 0)
-            if _any_run(hashes, first, count, WHOLE_WORDS, _WHOLE, runs, likely):
+    for place in range(passed):
+        at = likely[place]
+        for start in range(max(at - stride + 1, 0), min(at, count - n) + 1):
+            if _find(_run_hash(hashes, start, n) ^ mask, runs.bucket_shift, buckets, known) >= 0:
                 return True
-        carried = min(count, keep)
-        for word in range(carried):
-            hashes[word] = hashes[count - carried + word]
     return False
 
 
-@njit(cache=True, nogil=True)
-def _scan(data: Any, offsets: Any, word_tables: Any, runs: Any, found: Any) -> None:
-    hashes = np.empty(_BLOCK + runs.n + WHOLE_WORDS + 2, np.uint64)
-    likely = np.empty(hashes.size, np.uint64)
+@kernel
+def _scan(data: Any, offsets: Any, word_tables: Any, runs: Any, words_: Any, likely: Any, found: Any) -> None:
+    """Mark the texts that hold any run of the index, or the anchor of a whole problem."""
+    none, hashes = np.uint64(0), words_.hashes
     for row in range(offsets.size - 1):
-        found[row] = _has_hit(data, offsets[row], offsets[row + 1], word_tables, runs, hashes, likely)
+        at, end, held = offsets[row], offsets[row + 1], 0
+        while at < end and not found[row]:
+            count, at = read_words(data, at, end, word_tables, words_, held)
+            found[row] = _any_run(hashes, count, runs.n, none, runs, likely) or (
+                runs.has_whole and _any_run(hashes, count, WHOLE_WORDS, _WHOLE, runs, likely)
+            )
+            held = min(count, max(runs.n, WHOLE_WORDS) - 1)
+            for word in range(held):
+                hashes[word] = hashes[count - held + word]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")  # no `kernel`, since it makes a list
 def _matches(keys: Any, runs: Any) -> Any:
     """Return (place among the keys, place among the index's runs) of each match."""
     places = [(np.int64(0), np.int64(0))]
+    known = runs.hashes
     for at in range(keys.size):
-        entry = _find(keys[at], runs)
-        while 0 <= entry < runs.hashes.size and runs.hashes[entry] == keys[at]:
+        entry = _find(keys[at], runs.bucket_shift, runs.buckets, known)
+        while 0 <= entry < known.size and known[entry] == keys[at]:
             places.append((np.int64(at), entry))
             entry += 1
     return places[1:]
@@ -223,7 +241,7 @@ class NgramIndex:
     """What the runs of words of all benchmarks are looked up in.
 
     Attributes:
-        runs: sorted run hashes, the bit filter before them, and where each bucket of leading bits begins.
+        runs: sorted run hashes, where each bucket of their leading bits begins, and the bit filter of their windows.
         units: for each run the number of the text that it is from.
         offsets: for each run its first word in that text.
         unit_words: the word hashes of all texts, one after the other.
@@ -267,7 +285,8 @@ class NgramIndex:
         """
         found = np.zeros(offsets.size - 1, np.bool_)
         if self.runs.hashes.size:
-            _scan(data, offsets, tables(), self.runs, found)
+            room = empty_words(_BLOCK + self.runs.n)
+            _scan(data, offsets, tables(), self.runs, room, np.empty(room.hashes.size, np.int64), found)
         return found
 
     def hits(self, text: bytes) -> list[Hit]:
@@ -361,6 +380,7 @@ class _Collected:
         self.units: list[_Unit] = []
         self.runs: list[tuple[Hashes, Numbers, Numbers]] = []
         self.count = 0
+        self.windows = _Windows()
 
     def add(self, group: int, text: str) -> None:
         """Take one text: its telling runs, and the anchor of its whole."""
@@ -379,6 +399,7 @@ class _Collected:
         self.words += own.size
         self.units.append(_Unit(group, found.hashes.size, own, anchor if keeps_words else -1))
         self.runs.append((hashes, np.full(hashes.size, unit, np.uint32), offsets))
+        self.windows.add(_windows_of(found.hashes, offsets, self.n, np.uint64(0)))
         self.count += hashes.size
         while self.count > self.most_runs:
             self._thin_out()
@@ -408,7 +429,7 @@ class _Collected:
         order = np.lexsort((offsets, units, hashes))
         kept_words = np.array([unit.words.size for unit in self.units], np.int64)
         return (
-            _tables_of(hashes[order], self.n, bool(is_whole.any())),
+            _tables_of(hashes[order], self.n, int(is_whole.any()), self.windows.filter()),
             units[order],
             offsets[order],
             np.concatenate([np.empty(0, np.uint64), *(unit.words for unit in self.units)]),
@@ -442,6 +463,9 @@ class _Collected:
     ) -> tuple[Hashes, Numbers, Numbers]:
         wholes = np.flatnonzero(is_whole)
         anchors = [self.units[unit].anchor for unit in wholes]
+        for unit, anchor in zip(wholes, anchors, strict=True):
+            at = np.array([anchor], np.uint32)
+            self.windows.add(_windows_of(self.units[unit].words, at, WHOLE_WORDS, _WHOLE))
         keys = [
             run_hashes(self.units[unit].words[anchor : anchor + WHOLE_WORDS], WHOLE_WORDS)[0] ^ _WHOLE
             for unit, anchor in zip(wholes, anchors, strict=True)
@@ -463,21 +487,48 @@ def _anchor(found: Words, lengths: Positions) -> int:
     return int(np.argmax(np.convolve(lengths, np.ones(WHOLE_WORDS, np.int64), "valid")))
 
 
-def _tables_of(hashes: Hashes, n: int, has_whole: bool) -> Runs:
-    """Lay the bit filter and the buckets of leading bits over sorted hashes."""
-    filter_bits = max(hashes.size * _BITS_PER_RUN // 64, 2).bit_length()
-    marks = np.zeros(1 << filter_bits, np.uint64)
-    np.bitwise_or.at(marks, hashes >> np.uint64(64 - filter_bits), _patterns(hashes))
+class _Windows:
+    """The windows of all runs on their way into a bit filter, in bounded memory."""
+
+    def __init__(self) -> None:
+        self.held: list[Hashes] = []
+        self.count = 0
+        self.marks: Hashes | None = None
+
+    def add(self, windows: Hashes) -> None:
+        """Take the windows of one text."""
+        self.held.append(windows)
+        self.count += windows.size
+        if self.count > MOST_WINDOWS:
+            self._lay()
+
+    def filter(self) -> Hashes:
+        """Return the bits of all windows."""
+        self._lay()
+        assert self.marks is not None
+        return self.marks
+
+    def _lay(self) -> None:
+        if self.marks is None:
+            self.marks = np.zeros(1 << max(self.count * _BITS_PER_WINDOW // 64, 2).bit_length(), np.uint64)
+        shift = np.uint64(65 - self.marks.size.bit_length())
+        for windows in self.held:
+            _mark(windows, self.marks, shift)
+        self.held, self.count = [], 0
+
+
+@kernel
+def _mark(windows: Any, marks: Any, shift: Any) -> None:
+    for key in windows:
+        marks[key >> shift] |= _pattern(key)
+
+
+def _tables_of(hashes: Hashes, n: int, has_whole: int, marks: Hashes) -> Runs:
+    """Lay the buckets of leading bits over sorted hashes, the bit filter beside them."""
     bucket_bits = max(hashes.size, 2).bit_length()
     leading = np.arange(1 << bucket_bits, dtype=np.uint64)
     firsts = np.searchsorted(hashes >> np.uint64(64 - bucket_bits), leading)
     buckets = np.append(firsts, hashes.size).astype(np.uint32)
-    return Runs(n, has_whole, np.uint64(64 - filter_bits), np.uint64(64 - bucket_bits), marks, buckets, hashes)
-
-
-@njit(cache=True, nogil=True)
-def _patterns(keys: Any) -> Any:
-    found = np.empty(keys.size, np.uint64)
-    for at in range(keys.size):
-        found[at] = _pattern(keys[at])
-    return found
+    return Runs(
+        n, has_whole, np.uint64(65 - marks.size.bit_length()), np.uint64(64 - bucket_bits), marks, buckets, hashes
+    )

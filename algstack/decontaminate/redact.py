@@ -1,7 +1,7 @@
 """Secrets and personal data in text, replaced by placeholders that are always the same.
 
-What is a token is said by the rules of detect-secrets; a plain search for the few words that every rule needs comes
-first, in native code, so that a document without any costs almost nothing. E-mail and IP addresses follow the practice
+What is a token is said by the rules of detect-secrets. A sieve in native code comes first, for each kind, so that only
+documents that pass it are looked at closely, and only for that kind. E-mail and IP addresses follow the practice
 of BigCode's redaction (StarCoder, arXiv 2305.06161): the placeholders are its, and addresses that are nobody's
 (`example.com`, private networks, public name servers) stay.
 
@@ -16,7 +16,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -61,8 +61,6 @@ _TOKENS = {
 """Rules of detect-secrets that name what they find, and the words (in lower case) that a text must have for them.
 Its rules by entropy are left out: a table of hashes or a test vector has the entropy of a key."""
 
-_OTHER_WORDS = ("private key", "putty-user-key-file", "://", "passw", "pwd", "secret", "api_key", "apikey", "token")
-
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN (?P<kind>[A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?)-----(?:(?!-----BEGIN).)*?-----END (?P=kind)-----"
     r"|-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?:[^\n]*\n\s*[A-Za-z0-9+/=]{40,})+",
@@ -70,22 +68,26 @@ _PRIVATE_KEY = re.compile(
 )
 _JWT_TAIL = re.compile(r"[\w.=-]*")  # the signature, which the rule leaves out
 _KEY_BODY = re.compile(r"[A-Za-z0-9+/=]{32}")
+_KEY_CHARACTERS = 8  # different ones in a line of a key: `XXXX…` has one
 _ASSIGNED = re.compile(
     r"""(?i)(?<![A-Za-z0-9])(?:[\w-]*(?:passw(?:or)?d|passwd|pwd|secret|api_?key|auth_?token|access_?token|secret_?key))
         ["']?\s*(?:=>|:=|=|:)\s*(?P<quote>["'])(?P<secret>[^"'\s\\]{6,100})(?P=quote)""",
     re.VERBOSE,
 )
-_IN_URL = re.compile(r"://[^\s:/@'\"<>{}$]{1,60}:(?P<secret>[^\s:/@'\"<>{}$%]{3,100})@[\w.-]")
+_IN_URL = re.compile(r"://[^\s:/@'\"<>{}$]{1,60}:(?P<secret>[^\s:/@'\"<>{}\[\]$%]{3,100})@(?P<host>[\w.-]+)")
+_NO_HOST = re.compile(
+    r"(?i)(?:[\w.-]*\.)?(?:example|test|invalid|localhost|domain|host|hostname|server|company|mycompany|foo|bar"
+    r"|wherever|somewhere|proxy|myproxy)(?:\.\w+)*|127\.[\d.]+|192\.168\.[\d.]+"
+)
 _PLACEHOLDER = re.compile(
-    r"(?i)x{3,}|\*{2,}|\.{3}|<|>|\$|\{|%|your|example|change|dummy|fake|test|sample|placeholder|none|null|password"
+    r"(?i)x{3,}|\*{2,}|\.{3}|<|>|\$|\{|%|your|example|change|dummy|fake|test|sample|placeholder|none|null|^pass|password"
     r"|passwd|secret|insert|redacted|foo|bar|todo|username|token|key$"
 )
 
-_EMAIL = re.compile(
-    r"(?<![\w.%+@/:-])[A-Za-z0-9][A-Za-z0-9._%+-]{1,63}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?\.)+"
-    r"(?P<top>[A-Za-z]{2,12})(?![\w@(\[=-])(?!\.\w)"
+_LOCAL_PART = re.compile(r"(?<![\w.%+@/:-])[A-Za-z0-9][A-Za-z0-9._%+-]{1,63}\Z")
+_DOMAIN = re.compile(
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?\.)+(?P<top>[A-Za-z]{2,12})(?![\w@(\[=-])(?!\.\w)"
 )
-_EMAIL_SIEVE = r"[A-Za-z0-9]@[A-Za-z0-9][A-Za-z0-9.-]*\.[A-Za-z]{2}"
 _TOP_DOMAINS_TEXT = "com org net edu gov mil int info biz name dev app io ai cloud tech online site xyz"
 _TOP_DOMAINS = frozenset(_TOP_DOMAINS_TEXT.split())
 _NOBODY = re.compile(
@@ -94,14 +96,13 @@ _NOBODY = re.compile(
     r"|@users\.noreply\.github\.com$|@(?:[\w.-]*\.)?example\.[\w.]+$"
 )
 
-_IP_SIEVE = r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}|[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{1,4}:[0-9A-Fa-f:]+"
-_IPV4 = re.compile(r"(?<![\w.:+-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)")
-_IPV6 = re.compile(r"(?<![\w.:])(?:[0-9A-Fa-f]{1,4}:){3,7}(?::?[0-9A-Fa-f]{1,4}){1,4}(?![\w:.])")
+_IPV4 = re.compile(r"(?<![\w.:+-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d|\.(?i:in-addr))")
+_IPV6 = re.compile(r"(?<![\w.:])[23][0-9A-Fa-f]{3}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:.])")  # global ones: 2000::/3
 _NETWORK = re.compile(
     r"(?i)(?<![a-z])(?:ip|ipv4|ipv6|addr|address|host|hosts|hostname|server|gateway|ssh|ping|http|https|ftp|dns|url|port|proxy"
     r"|socket|listen|connect|bind|remote|client|router|subnet|netmask|inet|ip_address|server_ip|scp|telnet|node)(?![a-z])|://"
 )
-_SECTIONS = 32  # numbers of sections and versions are smaller than this
+_SECTIONS = 32  # numbers of sections, versions and examples are smaller than this
 _NAME_SERVERS = frozenset(["8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "208.67.222.222", "208.67.220.220"])
 
 _FORMAL = frozenset(["coq", "isabelle", "lean", "agda", "idris", "metamath", "hollight"])
@@ -117,34 +118,77 @@ class Span(NamedTuple):
     placeholder: str
 
 
-def candidates(texts: pl.Series, *, secrets: bool, personal: bool) -> pl.Series:
-    """Mark the texts that may hold something to redact, in native code."""
-    found = pl.Series(texts.name, [False]).extend_constant(False, len(texts))[: len(texts)]
+_PERSONAL_SIEVES = {
+    "email": r"[A-Za-z0-9]@[A-Za-z0-9][A-Za-z0-9.-]*\.[A-Za-z]{2}",
+    "ip-address": r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[23][0-9A-Fa-f]{3}:[0-9A-Fa-f]{0,4}:",
+}
+_OTHER_SIEVES = {
+    "private-key": r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY",
+    "password": r"""(?i)(?:passw|pwd|secret|api_?key|token)[a-z_]*["']?\s*(?:=>|:=|=|:)\s*["'][^"'\s\\]{6}""",
+    "password-in-url": r"""://[^\s:/@'"<>{}$]{1,60}:[^\s:/@'"<>{}$%]{3,100}@""",
+}
+"""For each kind that no rule of detect-secrets names: what a text must have to be looked at, a pattern of Rust's."""
+
+_WORDS = sorted({word for _, words in _TOKENS.values() for word in words} | {"private key", "passw", "pwd", "secret"})
+_WORDS += ["api_key", "apikey", "token", "://"]
+
+
+def marks(texts: pl.Series, *, secrets: bool, personal: bool) -> pl.DataFrame:
+    """Mark, in native code, the texts that may hold something to redact: a column of booleans for each kind.
+
+    Args:
+        texts: documents.
+        secrets: whether to look for keys, tokens and passwords.
+        personal: whether to look for e-mail and IP addresses.
+    """
+    text = texts.rename("text").to_frame().with_row_index("row")
+    found = text.select("row")
     if secrets:
-        words = sorted({word for _, words in _TOKENS.values() for word in words} | set(_OTHER_WORDS))
-        found |= texts.str.contains_any(words, ascii_case_insensitive=True)
+        likely = text.filter(pl.col("text").str.contains_any(_WORDS, ascii_case_insensitive=True))
+        sieved = likely.select("row", **_secret_sieves())
+        found = found.join(sieved, on="row", how="left", maintain_order="left")
     if personal:
-        found |= texts.str.contains(_EMAIL_SIEVE) | texts.str.contains(_IP_SIEVE)
-    return found.fill_null(value=False)
+        sieves = {kind: pl.col("text").str.contains(sieve) for kind, sieve in _PERSONAL_SIEVES.items()}
+        found = pl.concat([found, text.select(**sieves)], how="horizontal")
+    return found.drop("row").fill_null(value=False)
 
 
-def redact(text: str, lang: str | None, *, secrets: bool, personal: bool) -> tuple[str, Counter[str]]:
+@cache
+def _secret_sieves() -> dict[str, pl.Expr]:
+    sieves = {kind: pl.col("text").str.contains(sieve) for kind, sieve in _OTHER_SIEVES.items()}
+    for kind, words, patterns in _rules():
+        # Rust's patterns look neither ahead nor behind; what they let through is looked at closely.
+        plain = "|".join(
+            f"(?{'i' if one.flags & re.IGNORECASE else '-i'}:{one.pattern.replace(_NO_WORD_BEHIND, '')})"
+            for one in patterns
+        )
+        sieves[kind] = pl.col("text").str.contains(plain)
+        if kind in _NAMED:
+            sieves[kind] &= pl.col("text").str.contains_any(list(words), ascii_case_insensitive=True)
+    return sieves
+
+
+_NO_WORD_BEHIND = r"(?!\w)"
+_NAMED = frozenset(["discord", "telegram"])
+"""Kinds whose pattern fits too much else: the service must be named in the text."""
+
+
+def redact(text: str, lang: str | None, kinds: Collection[str]) -> tuple[str, Counter[str]]:
     """Replace what is secret or personal in one text.
 
     Args:
         text: the document.
         lang: its language, or None.
-        secrets: whether to look for keys, tokens and passwords.
-        personal: whether to look for e-mail and IP addresses.
+        kinds: what to look for: the columns of `marks` that are true.
 
     Returns:
         The new text, and how many of each kind were replaced.
     """
-    spans: list[Span] = []
-    if secrets:
-        spans += _secrets(text, lang)
-    if personal:
-        spans += [*_emails(text), *_addresses(text)]
+    spans = [*_secrets(text, lang, kinds)]
+    if "email" in kinds:
+        spans += _emails(text)
+    if "ip-address" in kinds:
+        spans += _addresses(text)
     if not spans:
         return text, Counter()
     pieces, at, counts = [], 0, Counter[str]()
@@ -167,24 +211,23 @@ def _patterns(detector: Any) -> Iterable[re.Pattern[str]]:
     return patterns
 
 
-def _secrets(text: str, lang: str | None) -> Iterator[Span]:
-    lower = text.lower()
-    for found in _PRIVATE_KEY.finditer(text) if "private key" in lower else ():
-        if not _KEY_BODY.search(found.group()):
-            continue  # the markers alone, in a program that reads keys
+def _secrets(text: str, lang: str | None, kinds: Collection[str]) -> Iterator[Span]:
+    for found in _PRIVATE_KEY.finditer(text) if "private-key" in kinds else ():
+        body = _KEY_BODY.search(found.group())
+        if body is None or len(set(body.group())) < _KEY_CHARACTERS:
+            continue  # the markers alone, in a program that reads keys, or an example
         yield Span(found.start(), found.end(), "private-key", KEY)
-    for kind, words, patterns in _rules():
-        if any(word in lower for word in words):
-            for pattern in patterns:
-                for found in pattern.finditer(text):
-                    # A group is the secret, or only the token's prefix.
-                    group = found.lastindex if found.lastindex and len(found[found.lastindex]) >= 16 else 0
-                    start, end = found.span(group)
-                    end = _JWT_TAIL.match(text, end).end() if kind == "jwt" else end  # type: ignore[union-attr]
-                    if not _is_inside(text, start, end) and _is_token(kind, text[start:end]):
-                        yield Span(start, end, kind, KEY)
+    for kind, _, patterns in _rules():
+        for pattern in patterns if kind in kinds else ():
+            for found in pattern.finditer(text):
+                # A group is the secret, or only the token's prefix.
+                group = found.lastindex if found.lastindex and len(found[found.lastindex]) >= 16 else 0
+                start, end = found.span(group)
+                end = _JWT_TAIL.match(text, end).end() if kind == "jwt" else end  # type: ignore[union-attr]
+                if not _is_inside(text, start, end) and _is_token(kind, text[start:end]):
+                    yield Span(start, end, kind, KEY)
     if lang not in _FORMAL:
-        yield from _passwords(text, lower)
+        yield from _passwords(text, kinds)
 
 
 def _is_inside(text: str, start: int, end: int) -> bool:
@@ -205,17 +248,14 @@ def _is_token(kind: str, token: str) -> bool:
     return "EXAMPLE" not in token.upper()
 
 
-def _passwords(text: str, lower: str) -> Iterator[Span]:
-    patterns: list[tuple[re.Pattern[str], Callable[[str], bool]]] = []
-    if any(word in lower for word in ("passw", "pwd", "secret", "api", "token")):
-        patterns.append((_ASSIGNED, _looks_chosen))
-    if "://" in lower:
-        patterns.append((_IN_URL, lambda secret: True))
-    for pattern, accepts in patterns:
-        for found in pattern.finditer(text):
-            secret = found.group("secret")
-            if accepts(secret) and not _PLACEHOLDER.search(secret):
-                yield Span(found.start("secret"), found.end("secret"), "password", PASSWORD)
+def _passwords(text: str, kinds: Collection[str]) -> Iterator[Span]:
+    assigned = _ASSIGNED.finditer(text) if "password" in kinds else ()
+    in_urls = _IN_URL.finditer(text) if "password-in-url" in kinds else ()
+    chosen = [found for found in assigned if _looks_chosen(found["secret"])]
+    chosen += [found for found in in_urls if not _NO_HOST.fullmatch(found["host"])]
+    for found in chosen:
+        if not _PLACEHOLDER.search(found["secret"]):
+            yield Span(found.start("secret"), found.end("secret"), "password", PASSWORD)
 
 
 def _looks_chosen(secret: str) -> bool:
@@ -230,12 +270,16 @@ def _looks_chosen(secret: str) -> bool:
 
 
 def _emails(text: str) -> Iterator[Span]:
-    if "@" not in text:
-        return
-    for found in _EMAIL.finditer(text):
-        top = found.group("top").lower()
-        if (top in _TOP_DOMAINS or len(top) == 2) and not _NOBODY.search(found.group()):
-            yield Span(found.start(), found.end(), "email", EMAIL)
+    at = text.find("@")
+    while at >= 0:
+        # From the sign outwards: every other word of the text would be tried as a name.
+        domain = _DOMAIN.match(text, at + 1)
+        local = _LOCAL_PART.search(text, max(at - 65, 0), at) if domain else None
+        if domain and local:
+            top, address = domain["top"].lower(), text[local.start() : domain.end()]
+            if (top in _TOP_DOMAINS or len(top) == 2) and not _NOBODY.search(address):
+                yield Span(local.start(), domain.end(), "email", EMAIL)
+        at = text.find("@", at + 1)
 
 
 def _addresses(text: str) -> Iterator[Span]:
@@ -246,9 +290,16 @@ def _addresses(text: str) -> Iterator[Span]:
 
 
 def _is_somebodys(address: str) -> bool:
+    """Whether an address is one host's: not private, no network's, no made-up one such as 1.2.3.4 and 99.99.99.99."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
+        return False
+    if isinstance(parsed, ipaddress.IPv4Address):
+        numbers = parsed.packed
+        if max(numbers) < _SECTIONS or len(set(numbers)) == 1 or numbers[3] in (0, 255):
+            return False
+    elif address.endswith("::"):
         return False
     return parsed.is_global and not parsed.is_multicast and address not in _NAME_SERVERS
 
@@ -259,8 +310,6 @@ def _is_network(text: str, start: int, end: int) -> bool:
     line = text[line_start : text.find("\n", end) if text.find("\n", end) >= 0 else len(text)]
     if re.match(r":\d{2,5}(?!\d)|/\d{1,2}(?!\d)", text[end : end + 7]):
         return True
-    if ":" not in text[start:end] and max(map(int, text[start:end].split("."))) < _SECTIONS:
-        return False
     if re.search(r"(?i)version|release|theorem|lemma|section|§|oid|\bv\.?\s*$", line[: start - line_start][-30:]):
         return False
     return _NETWORK.search(line) is not None

@@ -4,38 +4,38 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from algstack import dataset
 from algstack.dataset import StageRecord
-from algstack.workspace import Workspace
 
 FILE = "report.json"
+FINDINGS_FOLDER = "findings"
 EXAMPLES = 20
 """Nearest examples that are shown of each benchmark."""
 
 _EXAMPLE = ["id", "problem", "how", "words", "of", "similarity", "evidence"]
 
 
-def write(workspace: Workspace, record: StageRecord, repositories: Mapping[str, str]) -> None:
+def write(folder: Path, record: StageRecord, repositories: Mapping[str, str]) -> None:
     """Write the report of a complete stage beside its decisions."""
-    text = dataset.dump_json(compose(workspace, record, repositories))
-    dataset.write_text(workspace.stage("decontaminate") / FILE, text)
+    dataset.write_text(folder / FILE, dataset.dump_json(compose(folder, record, repositories)))
 
 
-def compose(workspace: Workspace, record: StageRecord | None, repositories: Mapping[str, str]) -> dict[str, Any]:
+def compose(folder: Path, record: StageRecord | None, repositories: Mapping[str, str]) -> dict[str, Any]:
     """Return the report as JSON values.
 
     Args:
-        workspace: where the stage's findings lie.
+        folder: the stage's, where its findings lie.
         record: the stage's record; None if it only looked.
         repositories: repositories that are a benchmark by their content, with the evidence.
     """
-    folder = workspace.stage("decontaminate") / "findings"
-    found = dataset.load_stage(folder)
-    rows = [pl.read_parquet(folder / part.name) for part in found.parts] if found else []
+    place = folder / FINDINGS_FOLDER
+    found = dataset.load_stage(place)
+    rows = [pl.read_parquet(place / part.name) for part in found.parts] if found else []
     findings = pl.concat(rows) if rows else pl.DataFrame(schema={"benchmark": pl.String})
     applied: list[dict[str, Any]] = found.config["benchmarks"] if found else []
     redacted = Counter[str]()

@@ -19,15 +19,30 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from algstack.vector import (
+    LANES,
+    alphanumeric_mask,
+    bit_count,
+    escape_mask,
+    folded_product,
+    inlined,
+    kernel,
+    load64,
+    trailing_zeros,
+)
 
 Bytes = npt.NDArray[np.uint8]
 Hashes = npt.NDArray[np.uint64]
 Positions = npt.NDArray[np.int64]
 
-_PRIME = np.uint64(0x9E3779B97F4A7C15)  # odd, bits well spread
-_SHIFT = np.uint64(29)
-_STEP, _BACK = np.uint64(7), np.uint64(57)  # 7 bits a character: up to nine ASCII ones cannot collide
+# wyhash's secrets: a word's hash folds the product of its two halves of eight bytes.
+_SEED, _FACTOR = np.uint64(0xA0761D6478BD642F), np.uint64(0xE7037ED1A0B428DB)
+_ZERO, _ONE = np.uint64(0), np.uint64(1)
+_LOWER = np.uint64(0x2020202020202020)  # makes letters lower-case, and leaves digits as they are
+_FIRST_BYTES = np.array([(1 << 8 * count) - 1 for count in range(9)], np.uint64)
+_REACH = LANES + 16
+"""Bytes from a place on that are read at once; nearer to the buffer's end they are read one by one."""
 
 CODE_POINTS = 0x20000
 """Code points that are looked up; those beyond (rare ideographs, emoji) separate words."""
@@ -164,15 +179,19 @@ _TEX_WITH_N_T_R = _TEX_WITH_N_T_R_TEXT.split()
 
 
 class Tables(NamedTuple):
-    """What the kernel looks up. `ascii`: lower-case letter or digit, 0 or _LOOK."""
+    """What the kernel looks up.
+
+    Attributes:
+        ascii: of a byte, its lower-case letter or digit, 0 or _LOOK.
+        kinds: of a code point, what it is in a word.
+        values: of a code point, its letters, its letter, or the hash of the word that it is.
+        commands: open-addressed, a TeX command's hash and behind it that of its word, 0 for none.
+    """
 
     ascii: Bytes
     kinds: Bytes
-    values: npt.NDArray[np.uint32]
-    symbols: Hashes
+    values: Hashes
     commands: Hashes
-    command_words: Hashes
-    command_drops: Bytes
 
 
 class Words(NamedTuple):
@@ -185,11 +204,14 @@ class Words(NamedTuple):
 
 def hash_word(word: str) -> int:
     """Return the hash of a normalised ASCII word, as the kernel computes it."""
-    value, mask = 0, 2**64 - 1
-    for byte in word.encode("ascii"):
-        value = ((value << 7 | value >> 57) & mask) ^ byte
-    value = (value * int(_PRIME)) & mask
-    return value ^ (value >> int(_SHIFT))
+    content, value = word.encode("ascii"), int(_SEED)
+    while True:
+        left, right = (int.from_bytes(content[at : at + 8], "little") for at in (0, 8))
+        product = (left ^ value) * (right ^ int(_FACTOR))
+        value = (product ^ product >> 64) & (2**64 - 1)
+        content = content[16:]
+        if not content:
+            return value
 
 
 @cache
@@ -201,16 +223,10 @@ def tables() -> Tables:
     ascii_table[ord("\\")] = _LOOK
     ascii_table[0x80:] = _LOOK
     symbol_words = {**{ord(symbol): name for symbol, name in SYMBOLS.items()}, **_greek()}
-    names = sorted(set(symbol_words.values()))
-    kinds, values = np.zeros(CODE_POINTS, np.uint8), np.zeros(CODE_POINTS, np.uint32)
+    kinds, values = np.zeros(CODE_POINTS, np.uint8), np.zeros(CODE_POINTS, np.uint64)
     for code in range(0x80, CODE_POINTS):
-        if code in symbol_words:
-            kinds[code], values[code] = _WORD, names.index(symbol_words[code])
-        else:
-            kinds[code], values[code] = _classify(chr(code), symbol_words, names)
-    commands, words, drops = _command_table()
-    symbols = np.array([hash_word(COMMAND_SYNONYMS.get(name, name).lower()) for name in names], np.uint64)
-    return Tables(ascii_table, kinds, values, symbols, commands, words, drops)
+        kinds[code], values[code] = _classify(chr(code), symbol_words)
+    return Tables(ascii_table, kinds, values, _command_table())
 
 
 def _greek() -> dict[int, str]:
@@ -223,8 +239,10 @@ def _greek() -> dict[int, str]:
     return found | {0x3D1: "theta", 0x3D5: "phi", 0x3F5: "epsilon", 0x3F1: "rho"}
 
 
-def _classify(character: str, symbol_words: dict[int, str], names: list[str]) -> tuple[int, int]:
-    """Return (kind, value) of a code point that is no listed symbol."""
+def _classify(character: str, symbol_words: dict[int, str]) -> tuple[int, int]:
+    """Return (kind, value) of a code point."""
+    if ord(character) in symbol_words:
+        return _WORD, _hash_of_symbol(symbol_words[ord(character)])
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return _IGNORED, 0
     plain = unicodedata.normalize("NFKD", character)
@@ -235,16 +253,21 @@ def _classify(character: str, symbol_words: dict[int, str], names: list[str]) ->
         raised = unicodedata.decomposition(character).startswith(("<super>", "<sub>"))
         return (_RAISED if raised else _LETTERS), int.from_bytes(plain.encode(), "little")
     if ord(plain[0]) in symbol_words:  # mathematical Greek: 𝛼
-        return _WORD, names.index(symbol_words[ord(plain[0])])
+        return _WORD, _hash_of_symbol(symbol_words[ord(plain[0])])
     if not plain[0].isalnum():
         return _SEPARATOR, 0
     return _LETTER, ord(plain[0])
 
 
-def _command_table() -> tuple[Hashes, Hashes, Bytes]:
-    """An open-addressed table: hash of a TeX command -> hash of its word (0: no word); -> 1 if its `\\n` is TeX."""
-    size = 1024
-    keys, words, known = np.zeros(size, np.uint64), np.zeros(size, np.uint64), np.zeros(size, np.uint8)
+@cache
+def _hash_of_symbol(name: str) -> int:
+    return hash_word(COMMAND_SYNONYMS.get(name, name).lower())
+
+
+def _command_table() -> Hashes:
+    """An open-addressed table: each slot the hash of a TeX command and that of its word (0: no word)."""
+    slots = 1024
+    table = np.zeros(2 * slots, np.uint64)
     entries = {name: hash_word(name.lower()) for name in _TEX_WITH_N_T_R}
     entries |= {name: hash_word(word.lower()) if word else 0 for name, word in COMMAND_SYNONYMS.items()}
     entries |= dict.fromkeys(SKIPPED_COMMANDS, 0)
@@ -252,47 +275,87 @@ def _command_table() -> tuple[Hashes, Hashes, Bytes]:
         if not name.isalpha():
             continue
         key = hash_word(name)
-        slot = key % size
-        while keys[slot]:
-            slot = (slot + 1) % size
-        keys[slot], words[slot], known[slot] = key, entries[name], 1
-    return keys, words, known
+        slot = key % slots
+        while table[2 * slot]:
+            slot = (slot + 1) % slots
+        table[2 * slot], table[2 * slot + 1] = key, entries[name]
+    return table
 
 
-@njit(cache=True, nogil=True)
-def _mix(value: Any, character: Any) -> Any:
-    return ((value << _STEP) | (value >> _BACK)) ^ np.uint64(character)
+class _Open(NamedTuple):
+    """A word that is being read byte by byte: the hash of what was folded, up to 16 bytes that were not, how many."""
+
+    value: Any
+    left: Any
+    right: Any
+    length: Any
 
 
-@njit(cache=True, nogil=True)
-def spread(value: Any) -> Any:
-    """Finish the hash of a word: spread its bits; 0 stays 0."""
-    value = value * _PRIME
-    return value ^ (value >> _SHIFT)
+@inlined
+def _nothing() -> Any:
+    return _Open(_SEED, _ZERO, _ZERO, _ZERO)
 
 
-@njit(cache=True, nogil=True)
-def _command(data: Any, at: Any, end: Any, tables: Any) -> Any:
+@inlined
+def _folded(word: Any) -> Any:
+    return folded_product(word.left ^ word.value, word.right ^ _FACTOR)
+
+
+@inlined
+def _with(word: Any, byte: Any) -> Any:
+    """Return the word with one more byte."""
+    value, left, right, length = word.value, word.left, word.right, word.length
+    if length == 16:
+        value, left, right, length = _folded(word), _ZERO, _ZERO, _ZERO
+    shift = np.uint64(8) * (length & np.uint64(7))
+    if length < 8:
+        left |= np.uint64(byte) << shift
+    else:
+        right |= np.uint64(byte) << shift
+    return _Open(value, left, right, length + _ONE)
+
+
+@inlined
+def _with_letter(word: Any, code: Any) -> Any:
+    """Return the word with one more letter that is not ASCII."""
+    word = _with(word, np.uint64(0x80) | (code & np.uint64(0x7F)))
+    word = _with(word, np.uint64(0x80) | ((code >> np.uint64(7)) & np.uint64(0x7F)))
+    return _with(word, np.uint64(0x80) | (code >> np.uint64(14)))
+
+
+@inlined
+def _with_letters(word: Any, letters: Any) -> Any:
+    while letters:
+        word = _with(word, letters & np.uint64(0xFF))
+        letters >>= np.uint64(8)
+    return word
+
+
+# Arrays are taken out of their tuples once, in `read_words`: numba counts a reference each time that one is.
+
+
+@inlined
+def _command(data: Any, at: Any, end: Any, ascii_table: Any, commands: Any) -> Any:
     """Read the TeX command after a backslash: (the hash of its word or 0, where it ends)."""
-    stop, value, lower = at, np.uint64(0), np.uint64(0)
-    while stop < end and 97 <= tables.ascii[data[stop]] < _LOOK:  # letters, not digits
-        value = _mix(value, data[stop])
-        lower = _mix(lower, tables.ascii[data[stop]])
+    stop, exact, lower = at, _nothing(), _nothing()
+    while stop < end and 97 <= ascii_table[data[stop]] < _LOOK:  # letters, not digits
+        exact = _with(exact, data[stop])
+        lower = _with(lower, ascii_table[data[stop]])
         stop += 1
     if stop == at:
-        return np.uint64(0), at
-    key = spread(value)
-    slot = np.int64(key % np.uint64(tables.commands.size))
-    while tables.commands[slot] != 0:
-        if tables.commands[slot] == key:
-            return tables.command_words[slot], stop
-        slot = (slot + 1) % tables.commands.size
+        return _ZERO, at
+    key, slots = _folded(exact), commands.size // 2
+    slot = np.int64(key % np.uint64(slots))
+    while commands[2 * slot] != 0:
+        if commands[2 * slot] == key:
+            return commands[2 * slot + 1], stop
+        slot = (slot + 1) % slots
     if data[at] == 110 or data[at] == 116 or data[at] == 114:  # \n, \t, \r of a quoted string
-        return np.uint64(0), at + 1
-    return spread(lower), stop
+        return _ZERO, at + 1
+    return _folded(lower), stop
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _code_point(data: Any, at: Any, end: Any) -> Any:
     """Decode one non-ASCII character of valid UTF-8: (code point, where the next one starts)."""
     first = np.int64(data[at])
@@ -307,104 +370,135 @@ def _code_point(data: Any, at: Any, end: Any) -> Any:
     return np.int64(0), end
 
 
-@njit(cache=True, nogil=True)
-def _special(data: Any, at: Any, end: Any, value: Any, tables: Any) -> Any:
+@inlined
+def _kind(code: Any, kinds: Any) -> Any:
+    return kinds[code] if code < kinds.size else np.uint8(_SEPARATOR)
+
+
+@inlined
+def _special(data: Any, at: Any, end: Any, word: Any, ascii_table: Any, kinds: Any, values: Any, commands: Any) -> Any:
     """Read a backslash or a non-ASCII character.
 
     Args:
-        value: hash of the word that is open before it, 0 if none is.
+        word: the word that is open before it.
 
     Returns:
-        The hash of the word that is open after it; whether the open word ended before it; the word that it is itself,
+        The word that is open after it; whether the open word ended before it; the hash of the word that it is itself,
         or 0; where the next character starts.
     """
-    none = np.uint64(0)
     if data[at] == 92:
-        word, after = _command(data, at + 1, end, tables)
-        return none, True, word, after
+        own, after = _command(data, at + 1, end, ascii_table, commands)
+        return _nothing(), True, own, after
     code, after = _code_point(data, at, end)
-    kind = tables.kinds[code] if code < tables.kinds.size else np.uint8(_SEPARATOR)
+    kind = _kind(code, kinds)
     if kind == _IGNORED:
-        return value, False, none, after
+        return word, False, _ZERO, after
     if kind == _LETTERS:
-        letters = tables.values[code]
-        while letters:
-            value = _mix(value, letters & np.uint32(0xFF))
-            letters >>= np.uint32(8)
-        return value, False, none, after
+        return _with_letters(word, values[code]), False, _ZERO, after
     if kind == _LETTER:
-        return _mix(value, tables.values[code]), False, none, after
+        return _with_letter(word, values[code]), False, _ZERO, after
     if kind == _WORD:
-        return none, True, tables.symbols[tables.values[code]], after
+        return _nothing(), True, values[code], after
     if kind == _RAISED:
-        word = none
+        raised = _nothing()
         while kind == _RAISED:
-            word, at = _mix(word, tables.values[code] & np.uint32(0xFF)), after
+            raised, at = _with(raised, values[code]), after
             if at >= end or data[at] < 0x80:
                 break
             code, after = _code_point(data, at, end)
-            kind = tables.kinds[code] if code < tables.kinds.size else np.uint8(_SEPARATOR)
-        return none, True, spread(word), at
-    return none, True, none, after
+            kind = _kind(code, kinds)
+        return _nothing(), True, _folded(raised), at
+    return _nothing(), True, _ZERO, after
 
 
-@njit(cache=True, nogil=True)
-def read_words(
-    data: Any, at: Any, stop: Any, end: Any, value: Any, tables: Any, hashes: Any, count: Any, starts: Any, ends: Any
-) -> Any:
-    """Read the words of `data[at:stop]`; of the text that ends at `end`, more than one call may be needed.
+@inlined
+def _hash(data: Any, at: Any, length: Any) -> Any:
+    """Return the hash of a word of ASCII; 16 bytes behind its end must be there to be read."""
+    value = _SEED
+    while length > 16:
+        left, right = load64(data, at) | _LOWER, load64(data, at + 8) | _LOWER
+        value = folded_product(left ^ value, right ^ _FACTOR)
+        at += 16
+        length -= 16
+    # Nearly all words come here at once: no branch that depends on their length.
+    left = (load64(data, at) | _LOWER) & _FIRST_BYTES[min(length, 8)]
+    right = (load64(data, at + 8) | _LOWER) & _FIRST_BYTES[max(length - 8, 0)]
+    return folded_product(left ^ value, right ^ _FACTOR)
 
-    ASCII is read without a branch: words are short, and a mispredicted branch at each of their ends would cost more
-    than all the rest. A word is written at every byte, and counted where one ended.
+
+@kernel
+def read_words(data: Any, at: Any, end: Any, tables: Any, found: Any, count: Any) -> Any:
+    """Read the words of `data[at:end]`, until there is no more room for them.
+
+    ASCII is read 64 bytes at a time: masks say where its words begin and end. A word that touches anything else, or
+    the end of the 64 bytes, is read byte by byte, until no word is open.
 
     Args:
-        value: hash of the word that is open at `at`, 0 if none is.
+        data: the bytes of many texts.
+        at: where to begin: never within a word.
+        end: where the text ends.
         tables: `tables()`.
-        hashes: gets the words' hashes from `count` on; must have room for one a byte.
-        starts: gets where each word starts; or None, and then `ends` is None.
-        ends: gets where each word ends.
+        found: `Words` with room; gets the words from `count` on.
+        count: how many there are already.
 
     Returns:
-        The new count, where reading stopped (a character may lie across `stop`), and the hash of the open word.
+        The new count, and where reading stopped: the text's end, unless there is less room than for a step.
     """
-    ascii_table = tables.ascii
-    while at < stop:
-        byte = data[at]
-        letter = ascii_table[byte]
-        if letter == _LOOK:
-            open_value, is_end, word, after = _special(data, at, end, value, tables)
-            if is_end and value != 0:
-                hashes[count] = spread(value)
-                if ends is not None:
-                    ends[count] = at
+    ascii_table, kinds, values, commands = tables.ascii, tables.kinds, tables.values, tables.commands
+    hashes, starts, ends = found.hashes, found.starts, found.ends
+    room = hashes.size - LANES
+    while at < end and count < room:
+        if at + _REACH <= data.size:
+            left = min(end - at, LANES)
+            valid = ~_ZERO >> np.uint64(LANES - left)
+            escapes = escape_mask(data, at) & valid
+            # All bits below the first escape; all if there is none.
+            mask = alphanumeric_mask(data, at) & valid & ((escapes & (_ZERO - escapes)) - _ONE)
+            begins, stops = mask & ~(mask << _ONE), ~mask & (mask << _ONE)
+            limit = min(trailing_zeros(escapes), left)
+            touches = limit > 0 and at + limit < end and mask >> np.uint64(limit - 1) != 0
+            for _ in range(bit_count(begins) - touches):
+                start, stop = trailing_zeros(begins), trailing_zeros(stops)
+                begins &= begins - _ONE
+                stops &= stops - _ONE
+                hashes[count] = _hash(data, at + start, stop - start)
+                starts[count], ends[count] = at + start, at + stop
                 count += 1
-            if starts is not None and (value == 0 or is_end):
-                starts[count] = at
-            if word != 0:
-                hashes[count] = word
-                if ends is not None:
-                    ends[count] = after
-                count += 1
-            value, at = open_value, after
-            continue
-        hashes[count] = spread(value)
-        if starts is not None:
-            ends[count] = at
-            if value == 0:
-                starts[count] = at
-        count += (letter == 0) & (value != 0)
-        value = _mix(value, letter) & (np.uint64(0) - np.uint64(letter != 0))
-        at += 1
-    return count, at, value
+            step = trailing_zeros(begins) if touches else limit
+            at += step
+            if escapes == 0 and step > 0:
+                continue
+        word, start = _nothing(), at
+        while at < end:
+            letter = ascii_table[data[at]]
+            if letter == _LOOK:
+                following, is_end, own, after = _special(data, at, end, word, ascii_table, kinds, values, commands)
+                if is_end and word.length:
+                    hashes[count], starts[count], ends[count] = _folded(word), start, at
+                    count += 1
+                if own:
+                    hashes[count], starts[count], ends[count] = own, at, after
+                    count += 1
+                if not word.length:
+                    start = at
+                word, at = following, after
+            elif letter:
+                word, at = _with(word, letter), at + 1
+            else:
+                break
+            if not word.length:
+                break
+        if word.length:
+            hashes[count], starts[count], ends[count] = _folded(word), start, at
+            count += 1
+        elif at < end and ascii_table[data[at]] == 0:
+            at += 1
+    return count, at
 
 
-@njit(cache=True, nogil=True)
-def _fill(data: Any, tables: Any, hashes: Any, starts: Any, ends: Any) -> Any:
-    count, _, value = read_words(data, 0, data.size, data.size, np.uint64(0), tables, hashes, 0, starts, ends)
-    if value != 0:
-        hashes[count], ends[count] = spread(value), data.size
-        count += 1
-    return count
+def empty_words(room: int) -> Words:
+    """Return room for words."""
+    return Words(np.empty(room, np.uint64), np.empty(room, np.int64), np.empty(room, np.int64))
 
 
 def words(text: bytes) -> Words:
@@ -414,7 +508,6 @@ def words(text: bytes) -> Words:
         text: valid UTF-8.
     """
     data = np.frombuffer(text, np.uint8)
-    hashes = np.empty(data.size + 1, np.uint64)
-    starts, ends = np.full(data.size + 1, 0, np.int64), np.empty(data.size + 1, np.int64)
-    count = _fill(data, tables(), hashes, starts, ends)
-    return Words(hashes[:count].copy(), starts[:count].copy(), ends[:count].copy())
+    found = empty_words(data.size + LANES + 1)
+    count, _ = read_words(data, 0, data.size, tables(), found, 0)
+    return Words(*(column[:count].copy() for column in found))

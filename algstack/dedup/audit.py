@@ -18,8 +18,8 @@ from algstack.dedup.kernel import U64, new_scratch
 from algstack.dedup.parts import chosen_rows
 from algstack.dedup.state import RULES
 from algstack.dedup.texts import as_texts
-from algstack.dedup.vector import kernel
 from algstack.dedup.verify import read_hashes, table_size
+from algstack.vector import kernel
 
 
 class Share(NamedTuple):

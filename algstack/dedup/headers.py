@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from algstack.dedup import bodies
 from algstack.dedup.kernel import is_word, token_end
-from algstack.dedup.vector import LANES, equal_mask, inlined, trailing_zeros
+from algstack.vector import LANES, equal_mask, inlined, trailing_zeros
 
 NEWLINE, RETURN, SPACE, TAB = 10, 13, 32, 9
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algstack.dedup.kernel import U64, ZERO
-from algstack.dedup.vector import kernel
+from algstack.vector import kernel
 
 
 class Seen:

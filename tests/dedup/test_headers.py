@@ -5,7 +5,7 @@ import pytest
 
 from algstack.dedup import bodies
 from algstack.dedup.headers import header_end
-from algstack.dedup.vector import kernel
+from algstack.vector import kernel
 from tests.dedup.test_bodies import HEADERS
 
 

@@ -1,0 +1,241 @@
+"""The few machine operations that Python cannot say, for numba kernels: each is a line or two of LLVM.
+
+They are written for no processor in particular: LLVM makes AVX-512, AVX2, SSE or NEON of them, and the results are the
+same.
+Arrays are one-dimensional and contiguous; nothing here checks bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+LANES = 64
+"""Bytes that `word_mask` looks at."""
+
+_I64 = ir.IntType(64)
+_I128 = ir.IntType(128)
+_BYTES = ir.VectorType(ir.IntType(8), LANES)
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
+"""Without numba's counting of references, which costs two locked additions for every call of a step, so several for
+every token. Kernels therefore make no arrays: all are given to them."""
+
+
+def kernel(function: Function) -> Function:
+    """Compile a function that other threads can run beside: once for each kind of processor, then cached on disk."""
+    try:
+        return cast(Function, njit(cache=True, **_OPTIONS)(function))
+    except RuntimeError:  # neither this folder nor the user's cache may be written: compiled anew in each process
+        return cast(Function, njit(**_OPTIONS)(function))
+
+
+def inlined(function: Function) -> Function:
+    """Compile a step that becomes part of its caller.
+
+    No one calls it from Python, so there is no need of the code that unpacks Python's arguments, which takes longer to
+    compile than most steps, nor of a copy of its own on disk.
+    """
+    return cast(Function, njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(function))
+
+
+def spliced(function: Function) -> Function:
+    """Compile a step that returns a piece of an array, which numba lets out of no other: it is copied to its callers."""
+    return cast(Function, njit(inline="always", **_OPTIONS)(function))
+
+
+@inlined
+def copy(source: Any, begin: Any, count: Any, target: Any, at: Any) -> None:
+    """Copy `source[begin:begin + count]` to `target[at:]`.
+
+    numba compiles a slice's assignment for seconds, since it may have to say in words which shapes do not fit.
+    """
+    for i in range(count):
+        target[at + i] = source[begin + i]
+
+
+def operation(generate: Callable[..., Any]) -> Any:
+    """Make a function that kernels can call of one that generates LLVM code for it."""
+    return intrinsic(generate)
+
+
+def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+    return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
+
+
+def _every_lane(byte: int) -> ir.Constant:
+    return ir.Constant(_BYTES, [byte] * LANES)
+
+
+def _alphanumeric(builder: Any, block: Any) -> Any:
+    lower_case = builder.or_(block, _every_lane(0x20))
+    # One unsigned comparison tests a range: what is below it wraps around to large numbers.
+    letter = builder.icmp_unsigned("<", builder.sub(lower_case, _every_lane(ord("a"))), _every_lane(26))
+    digit = builder.icmp_unsigned("<", builder.sub(block, _every_lane(ord("0"))), _every_lane(10))
+    return builder.or_(letter, digit)
+
+
+def _block(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+    """The 64 bytes from `array[index]` on."""
+    address = _address(context, builder, array_type, array, index)
+    block = builder.load(builder.bitcast(address, _BYTES.as_pointer()))
+    block.align = 1
+    return block
+
+
+@operation
+def word_mask(typing_context: Any, data: Any, at: Any) -> Any:
+    """Return 64 bits: bit i says whether byte `data[at + i]` belongs to a token. Reads `data[at:at + 64]`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        block = _block(context, builder, signature.args[0], *arguments)
+        underscore = builder.icmp_unsigned("==", block, _every_lane(ord("_")))
+        high = builder.icmp_unsigned(">=", block, _every_lane(0x80))
+        return builder.bitcast(builder.or_(_alphanumeric(builder, block), builder.or_(underscore, high)), _I64)
+
+    return types.uint64(data, types.int64), generate
+
+
+@operation
+def alphanumeric_mask(typing_context: Any, data: Any, at: Any) -> Any:
+    """Return 64 bits: bit i says whether `data[at + i]` is an ASCII letter or digit. Reads `data[at:at + 64]`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(_alphanumeric(builder, _block(context, builder, signature.args[0], *arguments)), _I64)
+
+    return types.uint64(data, types.int64), generate
+
+
+@operation
+def escape_mask(typing_context: Any, data: Any, at: Any) -> Any:
+    """Return 64 bits: bit i says whether `data[at + i]` is a backslash or no ASCII. Reads `data[at:at + 64]`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        block = _block(context, builder, signature.args[0], *arguments)
+        backslash = builder.icmp_unsigned("==", block, _every_lane(ord("\\")))
+        high = builder.icmp_unsigned(">=", block, _every_lane(0x80))
+        return builder.bitcast(builder.or_(backslash, high), _I64)
+
+    return types.uint64(data, types.int64), generate
+
+
+@operation
+def equal_mask(typing_context: Any, data: Any, at: Any, byte: Any, ignored: Any) -> Any:
+    """Return 64 bits: bit i says whether `data[at + i] | ignored` is `byte`. Reads `data[at:at + 64]`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        block = _block(context, builder, signature.args[0], *arguments[:2])
+        byte, ignored = (_in_every_lane(builder, argument) for argument in arguments[2:])
+        return builder.bitcast(builder.icmp_unsigned("==", builder.or_(block, ignored), byte), _I64)
+
+    return types.uint64(data, types.int64, types.uint8, types.uint8), generate
+
+
+def _in_every_lane(builder: Any, byte: Any) -> Any:
+    return _spread(builder, byte, _BYTES)
+
+
+def _spread(builder: Any, value: Any, lanes: ir.VectorType) -> Any:
+    """Return a vector that holds a value in every lane."""
+    one = builder.insert_element(ir.Constant(lanes, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+    first_lane = ir.Constant(ir.VectorType(ir.IntType(32), lanes.count), [0] * lanes.count)
+    return builder.shuffle_vector(one, ir.Constant(lanes, ir.Undefined), first_lane)
+
+
+@operation
+def load64(typing_context: Any, data: Any, at: Any) -> Any:
+    """Return `data[at:at + 8]` as a little-endian number."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address = _address(context, builder, signature.args[0], *arguments)
+        value = builder.load(builder.bitcast(address, _I64.as_pointer()))
+        value.align = 1
+        return value
+
+    return types.uint64(data, types.int64), generate
+
+
+@operation
+def trailing_zeros(typing_context: Any, value: Any) -> Any:
+    """Return the position of the lowest bit that is set, 64 if there is none."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.int64(types.uint64), generate
+
+
+@operation
+def bit_count(typing_context: Any, value: Any) -> Any:
+    """Return the number of bits that are set."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.uint64), generate
+
+
+@operation
+def folded_product(typing_context: Any, one: Any, other: Any) -> Any:
+    """Multiply two 64-bit numbers to 128 bits and XOR the halves of the product."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        wide = [builder.zext(argument, _I128) for argument in arguments]
+        product = builder.mul(*wide)
+        upper = builder.trunc(builder.lshr(product, ir.Constant(_I128, 64)), _I64)
+        return builder.xor(builder.trunc(product, _I64), upper)
+
+    return types.uint64(types.uint64, types.uint64), generate
+
+
+def _lower(vectors: int) -> Any:
+    """Make the operation that lowers 16 times so many values of a signature."""
+    lanes = ir.VectorType(ir.IntType(32), 16)
+
+    def lower(
+        typing_context: Any, mixed: Any, count: Any, factors: Any, summands: Any, signature: Any, first: Any
+    ) -> Any:
+        """Lower `signature[first + i]` to the least of `factors[first + i] * x + summands[first + i]`, modulo 2^32,
+        over all x of `mixed[:count]`.
+
+        Each x is spread over the lanes, so that a lane is a permutation and no two lanes need to be compared.
+        """
+
+        def generate(context: Any, builder: Any, types_: Any, arguments: Any) -> Any:
+            arrays, number = dict(zip("mcfsg", zip(types_.args, arguments, strict=True), strict=False)), arguments[5]
+
+            def lane_address(name: str, vector: int) -> Any:
+                place = builder.add(number, ir.Constant(_I64, 16 * vector))
+                return builder.bitcast(_address(context, builder, *arrays[name], place), lanes.as_pointer())
+
+            def load(address: Any) -> Any:
+                value = builder.load(address)
+                value.align = 4
+                return value
+
+            factor, summand, least = ([load(lane_address(name, v)) for v in range(vectors)] for name in "fsg")
+            slots = [cgutils.alloca_once_value(builder, value) for value in least]
+            with cgutils.for_range(builder, arguments[1]) as loop:
+                x = _spread(builder, load(_address(context, builder, *arrays["m"], loop.index)), lanes)
+                for vector, slot in enumerate(slots):
+                    value = builder.add(builder.mul(factor[vector], x), summand[vector])
+                    smallest = builder.load(slot)
+                    is_less = builder.icmp_unsigned("<", value, smallest)
+                    builder.store(builder.select(is_less, value, smallest), slot)
+            for vector, slot in enumerate(slots):
+                builder.store(builder.load(slot), lane_address("g", vector)).align = 4
+            return context.get_dummy_value()
+
+        return types.none(mixed, types.int64, factors, summands, signature, types.uint64), generate
+
+    return operation(lower)
+
+
+lower_16, lower_64 = _lower(1), _lower(4)
