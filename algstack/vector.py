@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from llvmlite import ir
-from numba import njit, types
+import numba
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -21,6 +22,11 @@ LANES = 64
 _I64 = ir.IntType(64)
 _I128 = ir.IntType(128)
 _BYTES = ir.VectorType(ir.IntType(8), LANES)
+
+njit: Any = numba.njit
+"""Its types know only a part of its options."""
+
+alloca: Any = cgutils.alloca_once_value  # has no types
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -221,7 +227,7 @@ def _lower(vectors: int) -> Any:
                 return value
 
             factor, summand, least = ([load(lane_address(name, v)) for v in range(vectors)] for name in "fsg")
-            slots = [cgutils.alloca_once_value(builder, value) for value in least]
+            slots = [alloca(builder, value) for value in least]
             with cgutils.for_range(builder, arguments[1]) as loop:
                 x = _spread(builder, load(_address(context, builder, *arrays["m"], loop.index)), lanes)
                 for vector, slot in enumerate(slots):

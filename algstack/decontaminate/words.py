@@ -510,4 +510,4 @@ def words(text: bytes) -> Words:
     data = np.frombuffer(text, np.uint8)
     found = empty_words(data.size + LANES + 1)
     count, _ = read_words(data, 0, data.size, tables(), found, 0)
-    return Words(*(column[:count].copy() for column in found))
+    return Words(found.hashes[:count].copy(), found.starts[:count].copy(), found.ends[:count].copy())

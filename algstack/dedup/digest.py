@@ -171,7 +171,7 @@ def put_key(keys: Any, place: Any, key: Any, bits: Any, document: Any) -> None:
 
 
 @kernel
-def _pack(values: Any, wanted: Any, bits: Any, first: Any, keys: Any) -> int:
+def _pack(values: Any, wanted: Any, bits: Any, first: Any, keys: Any) -> Any:
     count = NOTHING
     for row in range(len(values)):
         if wanted[row]:

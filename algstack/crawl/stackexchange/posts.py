@@ -136,7 +136,10 @@ def _with_licenses(frame: pl.DataFrame) -> pl.DataFrame:
     """Add the columns `license` and `license_source`: posts of one day stand under one licence, or what they state."""
     days = frame.select("day", "stated").unique()
     known = [license_of(stated, day or "") for day, stated in days.iter_rows()]
-    columns = {name: pl.Series(name, values, pl.String) for name, values in zip(_LICENSE, zip(*known), strict=True)}
+    columns = {
+        name: pl.Series(name, values, pl.String)
+        for name, values in zip(_LICENSE, zip(*known, strict=True), strict=True)
+    }
     return frame.join(
         days.with_columns(**columns), on=["day", "stated"], how="left", nulls_equal=True, maintain_order="left"
     )

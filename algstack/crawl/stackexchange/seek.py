@@ -85,7 +85,7 @@ def _trailing_zeros(typing_context: Any, bits: Any) -> Any:
 
 @intrinsic
 def copy(typing_context: Any, source: Any, begin: Any, count: Any, target: Any, at: Any) -> Any:
-    """Copy `source[begin:begin + count]` to `target[at:]`: the machine's own routine, where a loop would be long code."""
+    """Copy `source[begin:begin + count]` to `target[at:]` by the machine's own routine: a loop would be long code."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         source, begin, count, target, at = arguments

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import groupby, zip_longest
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -127,9 +127,9 @@ def read_partition(site: Site, spilled: spill.SpilledDump, number: int) -> Itera
     """Yield the documents and drops of one partition, by question; the first one also tells of the dump's end."""
     buffer = RowBuffer()
     extras = Extras(names=open_names(spilled.folder))
-    for rows, comments in _goes(spilled, number):
-        extras = extras._replace(comments=comments)
-        for _, group in groupby(rows, key=itemgetter(0)):
+    for go in range(spilled.goes):
+        extras = extras._replace(comments=_comments(spilled, number, go))
+        for _, group in groupby(_rows(spill.read_partition(spilled, number, go)), key=itemgetter(0)):
             document, drops = _read_group(site, list(group), extras)
             if document is not None:
                 buffer.keep(document)
@@ -151,14 +151,6 @@ class Row(NamedTuple):
     post: Post
 
 
-def _goes(spilled: spill.SpilledDump, number: int) -> Iterator[tuple[Iterator[Row], dict[int, list[Post]]]]:
-    """Yield (its posts, their comments by post) for each go in which a partition is read."""
-    posts = spill.read_partition(spilled, number)
-    comments = spill.read_partition(spilled, number, "comments")
-    for table, more in zip_longest(posts, comments):
-        yield _rows(table), _by_post(more) if more is not None else {}
-
-
 def _rows(table: pa.Table) -> Iterator[Row]:
     columns = {name: table.column(name).to_pylist() for name in table.column_names}
     posts = map(Post._make, zip(*(columns[name] for name in _POST), strict=True))
@@ -168,10 +160,10 @@ def _rows(table: pa.Table) -> Iterator[Row]:
 _POST = ("post", *POSTS.names[1:])
 
 
-def _by_post(comments: pa.Table) -> dict[int, list[Post]]:
+def _comments(spilled: spill.SpilledDump, number: int, go: int) -> dict[int, list[Post]]:
     """Return comments by post, each post's by id."""
     found: dict[int, list[Post]] = {}
-    for row in sorted(_rows(comments), key=lambda row: row.post.id):
+    for row in sorted(_rows(spill.read_partition(spilled, number, go, "comments")), key=lambda row: row.post.id):
         found.setdefault(row.question, []).append(row.post)
     return found
 

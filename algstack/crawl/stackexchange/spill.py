@@ -1,8 +1,8 @@
 """A dump's posts, spilled by question: what lets a dump of any size be joined in bounded memory.
 
 One pass over the dump reads each row, makes its HTML Markdown, and writes it into one of a fixed number of Arrow files,
-chosen by the id of the question that it belongs to. So the work keeps one core busy while another decompresses. A question and its answers are then in one file, wherever in the dump they
-stood, and the files can be read by any number of workers.
+chosen by the id of the question that it belongs to; so one core works while another decompresses. A question and its
+answers are then in one file, wherever in the dump they stood, and the files can be read by any number of workers.
 
 The spill is complete when its `spill.json` is there; a killed pass leaves none and is begun anew.
 """
@@ -32,13 +32,13 @@ from algstack.errors import SourceError
 
 Ids = npt.NDArray[np.int64]
 
-PARTITION_BYTES = 32 << 20
-"""XML whose posts a worker should have in memory at once: about three times as much."""
+PARTITION_BYTES = 16 << 20
+"""XML whose posts a worker should have in memory at once: about five times as much, with their documents."""
 
 MAX_PARTITIONS = 512
 """Each has an open file while the dump is read, and most systems allow 1,024."""
 
-BUFFER_BYTES = 48 << 20
+BUFFER_BYTES = 24 << 20
 """Posts of all partitions that wait to be written."""
 
 SPILL = pa.schema(
@@ -111,6 +111,7 @@ def spill(dump: Dump, folder: Path, extras: frozenset[str] = frozenset()) -> Spi
             "broken": broken,
         }
         write_text(folder / "spill.json", json.dumps(record))
+    pa.default_memory_pool().release_unused()  # the workers' turn
     return SpilledDump(folder, **record)
 
 
@@ -309,7 +310,7 @@ class _Partitions:
             return
         places = np.concatenate(self._places)
         order = np.argsort(places, kind="stable")
-        rows = pa.Table.from_batches(self._waiting).combine_chunks().take(pa.array(order)).to_batches()
+        rows = pa.Table.from_batches(self._waiting).take(pa.array(order)).combine_chunks().to_batches()
         ends = np.searchsorted(places[order], np.arange(self._count + 1))
         self._waiting, self._places, self._bytes = [], [], 0
         for (whole,) in [rows] if rows else []:
@@ -322,21 +323,20 @@ def partition_path(folder: Path, number: int, name: str = "posts") -> Path:
     return folder / f"{name}-{number:05d}.arrow"
 
 
-def read_partition(spilled: SpilledDump, number: int, name: str = "posts") -> Iterator[pa.Table]:
-    """Yield the rows of one partition in one or several goes, each sorted by question and then in the dump's order.
+def read_partition(spilled: SpilledDump, number: int, go: int, name: str = "posts") -> pa.Table:
+    """Return the rows of one go at a partition, sorted by question and then in the dump's order.
 
-    A question is whole within a go.
+    A question is whole within a go. Comments are all there in every one: they know their post, but not its question.
     """
     path = partition_path(spilled.folder, number, name)
-    for go in range(spilled.goes if path.exists() else 0):
-        with pa.OSFile(str(path)) as file:
-            batches = [_of_go(batch, spilled, go) for batch in pa.ipc.open_stream(file)]
-        table = pa.Table.from_batches(batches, SPILL)
-        del batches
-        yield table.take(pa.array(np.argsort(table.column("question").to_numpy(), kind="stable")))
+    if not path.exists():
+        return SPILL.empty_table()
+    with pa.OSFile(str(path)) as file:
+        in_goes = name == "posts" and spilled.goes > 1
+        batches = [_of_go(batch, spilled, go) if in_goes else batch for batch in pa.ipc.open_stream(file)]
+    table = pa.Table.from_batches(batches, SPILL)
+    return table.take(pa.array(np.argsort(table.column("question").to_numpy(), kind="stable")))
 
 
 def _of_go(batch: pa.RecordBatch, spilled: SpilledDump, go: int) -> pa.RecordBatch:
-    if spilled.goes == 1:
-        return batch
     return batch.filter(pa.array(batch.column("question").to_numpy() // spilled.partitions % spilled.goes == go))

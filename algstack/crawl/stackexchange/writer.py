@@ -461,7 +461,7 @@ def _environment(source: Any, at: Any, end: Any) -> Any:
 def _same(source: Any, begin: Any, end: Any, other: Any, other_end: Any) -> Any:
     if end - begin != other_end - other:
         return False
-    for place in range(end - begin):
+    for place in range(end - begin):  # noqa: SIM110 - compiled code knows no generators
         if source[begin + place] != source[other + place]:
             return False
     return True
@@ -749,7 +749,7 @@ def _put_code(writer: Any, at: Any, end: Any) -> Any:
             return
         over = _comment_end(source, at, end)
         if over == at:
-            name, after = _read_name(source, at + 1, end)
+            name, _ = _read_name(source, at + 1, end)
             if name and _kind(name) == BR:
                 _put(writer, LINE_END)
             over = _tag_end(source, at + 1, end) + 1
@@ -981,7 +981,7 @@ def _begin(writer: Any, key: Any, kind: Any, at: Any, end: Any) -> Any:
     elif kind == LI:
         _begin_item(writer)
         skip = YES
-    elif kind == UL or kind == OL:
+    elif kind in (UL, OL):
         _begin_list(writer, kind, at, end)
     elif kind == QUOTE:
         _begin_quote(writer, at, end)
@@ -994,7 +994,7 @@ def _begin(writer: Any, key: Any, kind: Any, at: Any, end: Any) -> Any:
         _begin_row(writer)
     elif kind == CELL:
         skip = _begin_cell(writer)
-    elif kind == DIVISION or kind == DEFINITION:
+    elif kind in (DIVISION, DEFINITION):
         _end_inline(writer)
         if kind == DEFINITION:
             _separate(writer, YES)
@@ -1015,7 +1015,7 @@ def _finish(writer: Any, key: Any, kind: Any) -> Any:
         return
     if kind >= MARK:
         _end_mark(writer, kind - MARK, begin)
-    elif kind == P or kind == HEADING:
+    elif kind in (P, HEADING):
         writer.now[INLINE] = 1
         _end_inline(writer)
     elif kind == A:
@@ -1024,7 +1024,7 @@ def _finish(writer: Any, key: Any, kind: Any) -> Any:
         loose = writer.now[LOOSE]
         _unnest(writer)
         writer.now[LOOSE] = loose
-    elif kind == UL or kind == OL:
+    elif kind in (UL, OL):
         _end_inline(writer)
         writer.now[LISTS] -= 1
         writer.now[LOOSE] = writer.now[LOOSE] or not writer.now[LISTS]
@@ -1034,7 +1034,7 @@ def _finish(writer: Any, key: Any, kind: Any) -> Any:
         _end_table(writer)
     elif kind == CELL:
         _end_cell(writer)
-    elif kind == DIVISION or kind == DEFINITION:
+    elif kind in (DIVISION, DEFINITION):
         _end_inline(writer)
         writer.now[LOOSE] = kind == DIVISION
 
@@ -1080,7 +1080,7 @@ def _tag(writer: Any, text: Any, at: Any, end: Any) -> Any:
         writer.now[STATUS] = UNBALANCED
         return end, NO
     kind = _kind(key)
-    is_inline = kind >= MARK or kind == A or kind == BR or kind == 0
+    is_inline = kind >= MARK or kind in (A, BR) or kind == 0
     if is_inline and not writer.now[JOINED] and _formula_is_open(source, text, at):
         writer.now[STATUS] = CUT_FORMULA
         return end, NO

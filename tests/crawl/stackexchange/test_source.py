@@ -154,9 +154,11 @@ def test_another_table_is_an_error(tmp_path: Path) -> None:
         read(path)
 
 
-def test_the_number_of_partitions_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("most", [512, 6], ids=["one go", "several goes"])
+def test_the_number_of_partitions_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
     one = read(dumps.write(tmp_path / "one" / "Posts.xml", whole()))
-    monkeypatch.setattr(spill, "PARTITION_BYTES", 20_000)
+    monkeypatch.setattr(spill, "PARTITION_BYTES", 10_000)
+    monkeypatch.setattr(spill, "MAX_PARTITIONS", most)
     many = read(dumps.write(tmp_path / "many" / "Posts.xml", whole()))
 
     assert len(list((tmp_path / "many").glob("*.spill/posts-*"))) > 5
