@@ -126,9 +126,9 @@ def _windows_of(hashes: Hashes, offsets: npt.NDArray[Any], n: int, mask: np.uint
 
 @kernel
 def _hash_windows(hashes: Any, offsets: Any, n: Any, mask: Any, found: Any) -> Any:
-    count, following = 0, np.int64(0)
+    count, following = 0, 0
     for offset in offsets:
-        first = np.int64(offset)
+        first: Any = np.int64(offset)
         for at in range(max(first, following), first + _stride(n)):
             found[count] = _window(hashes, at, n, mask)
             count, following = count + 1, at + 1
