@@ -28,21 +28,31 @@ check: $(VENV)/.installed-dev  ## Formatting, lints and types.
 clean:  ## Remove what the other targets made.
 	rm -rf $(VENV) work dist build
 
-# uv where there is one, else venv + pip. The marker is written last: a set-up that was cut off starts again.
-$(VENV)/.installed: pyproject.toml
-	@if command -v uv >/dev/null 2>&1; then \
-		uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
-		uv pip install --quiet --python $(RUN)/python --editable . ; \
+# uv where there is one. Elsewhere venv, into which pip brings uv, since pip alone takes minutes where uv takes seconds;
+# where there is no uv for the machine, pip does all.
+UV = $(or $(shell command -v uv),$(wildcard $(RUN)/uv))
+
+define install
+	@if [ -n "$(UV)" ]; then \
+		$(UV) pip install --quiet --python $(RUN)/python --editable '$(1)' ; \
+	else \
+		$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '$(1)' ; \
+	fi
+	@touch $@
+endef
+
+$(VENV)/.created:
+	@if [ -n "$(UV)" ]; then \
+		$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV) ; \
 	else \
 		$(PYTHON) -m venv $(VENV) && \
-		$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable . ; \
+		{ $(RUN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: uv || true ; } ; \
 	fi
 	@touch $@
 
+# The markers are written last: a set-up that was cut off starts again.
+$(VENV)/.installed: pyproject.toml | $(VENV)/.created
+	$(call install,.)
+
 $(VENV)/.installed-dev: $(VENV)/.installed
-	@if command -v uv >/dev/null 2>&1; then \
-		uv pip install --quiet --python $(RUN)/python --editable '.[dev]' ; \
-	else \
-		$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' ; \
-	fi
-	@touch $@
+	$(call install,.[dev])

@@ -1,4 +1,8 @@
-"""The command line: arguments to configuration, one call, a table. No logic of its own."""
+"""The command line: arguments to configuration, one call, a table. No logic of its own.
+
+Each command imports what it runs: `--help` answers at once, and so does every worker process start, which imports this
+module again.
+"""
 
 from __future__ import annotations
 
@@ -9,33 +13,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from algstack import __version__, display, explain, manifest, pipeline
-from algstack.crawl import stage as crawl_stage
-from algstack.crawl.stackexchange.listing import fetch_listing
-from algstack.decontaminate import files as decontaminate_files
-from algstack.decontaminate import report as decontaminate_report
-from algstack.decontaminate import stage as decontaminate_stage
-from algstack.dedup import files as dedup_files
-from algstack.dedup import stage as dedup_stage
+from algstack import __version__, display
 from algstack.engine import default_workers
 from algstack.errors import AlgstackError, ExitCode
-from algstack.filter import stage as filter_stage
-from algstack.filter import tables as filter_tables
-from algstack.filter import verdicts, waterfall
-from algstack.init import write_manifest
-from algstack.publish import stage as publish_stage
-from algstack.publish.fetch import fetched
-from algstack.release import diff as release_diff
-from algstack.release import export as release_export
-from algstack.release import report as release_report
-from algstack.release import stage as release_stage
-from algstack.release import verify as release_verify
-from algstack.tables import TableColumns
-from algstack.workspace import Context, Workspace
+
+if TYPE_CHECKING:
+    from algstack import explain, pipeline
+    from algstack.filter import tables as filter_tables
+    from algstack.filter import waterfall
+    from algstack.workspace import Context, Progress, Workspace
 
 app = typer.Typer(
     name="algstack",
@@ -56,6 +46,11 @@ InputOption = Annotated[
     list[str] | None,
     typer.Option("--input", help="Any Parquet or JSON-lines files instead of a workspace (glob patterns, repeatable)."),
 ]
+TextColumn = Annotated[str | None, typer.Option(help="With --input: the column of the text.")]
+IdColumn = Annotated[str | None, typer.Option(help="With --input: the column of unique ids.")]
+PathColumn = Annotated[str | None, typer.Option(help="With --input: the column of paths.")]
+RepoColumn = Annotated[str | None, typer.Option(help="With --input: the column of repositories.")]
+LangColumn = Annotated[str | None, typer.Option(help="With --input: the column of languages.")]
 OutputOption = Annotated[Path | None, typer.Option("--output", help="With --input: the folder to write.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
@@ -85,6 +80,8 @@ def init(
     name: Annotated[str | None, typer.Option(help="Name of the dataset.", show_default="the folder's name")] = None,
 ) -> None:
     """Write a commented manifest to start from."""
+    from algstack.init import write_manifest
+
     write_manifest(path, name)
     typer.echo(f"Wrote {path}. Point its sources at your files, then run `algstack build`.")
 
@@ -105,6 +102,9 @@ def crawl(
     as_json: JsonOption = False,
 ) -> None:
     """Fetch what the manifest names: sources to documents."""
+    from algstack.crawl import stage as crawl_stage
+    from algstack.filter import stage as filter_stage
+
     if listing is not None:
         _show_offers(listing, as_json)
         return
@@ -124,12 +124,12 @@ def filter_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what is left after each rule.")] = False,
     inputs: InputOption = None,
     output: OutputOption = None,
-    text_column: Annotated[str | None, typer.Option(help="With --input: the column of the text.")] = None,
-    id_column: Annotated[str | None, typer.Option(help="With --input: the column of unique ids.")] = None,
-    path_column: Annotated[str | None, typer.Option(help="With --input: the column of paths.")] = None,
-    repo_column: Annotated[str | None, typer.Option(help="With --input: the column of repositories.")] = None,
+    text_column: TextColumn = None,
+    id_column: IdColumn = None,
+    path_column: PathColumn = None,
+    repo_column: RepoColumn = None,
     license_column: Annotated[str | None, typer.Option(help="With --input: the column of licences.")] = None,
-    lang_column: Annotated[str | None, typer.Option(help="With --input: the column of languages.")] = None,
+    lang_column: LangColumn = None,
     folder: Annotated[Path | None, typer.Option("--filters", help="With --input: filter files of your own.")] = None,
     manifest_path: ManifestOption = DEFAULT_MANIFEST,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
@@ -137,6 +137,10 @@ def filter_(
     as_json: JsonOption = False,
 ) -> None:
     """Decide which documents are the mathematics that is wanted."""
+    from algstack.filter import stage as filter_stage
+    from algstack.filter import tables as filter_tables
+    from algstack.filter import waterfall
+    from algstack.tables import TableColumns
 
     def run(context: Context) -> pipeline.Records:
         chosen = replace(context, manifest=context.manifest.override("filter", profile=profile))
@@ -171,6 +175,10 @@ def _filter_tables(
     workers: int | None,
     as_json: bool,
 ) -> None:
+    from algstack import pipeline
+    from algstack.filter import tables as filter_tables
+    from algstack.filter import waterfall
+
     if output is None and not dry_run:
         raise UsageError("--input needs --output DIR, or --dry-run.")
     with display.progress() as progress:
@@ -218,6 +226,10 @@ def dedup(
     as_json: JsonOption = False,
 ) -> None:
     """Drop exact and near-duplicates, each with its keeper and similarity."""
+    from algstack import pipeline
+    from algstack.dedup import files as dedup_files
+    from algstack.dedup import stage as dedup_stage
+
     budget = dedup_stage.parse_memory(memory)
     if explain_bands:
         for line in dedup_stage.explain_bands(0.7 if threshold is None else threshold):
@@ -260,29 +272,47 @@ def decontaminate(
     inputs: InputOption = None,
     output: OutputOption = None,
     benchmark: Annotated[
-        list[str] | None, typer.Option("--benchmark", help="With --input: take this one out (repeatable).")
+        list[str] | None, typer.Option(help="With --input: a benchmark to take out, such as gsm8k (repeatable).")
     ] = None,
-    folder: Annotated[Path | None, typer.Option(help="With --benchmark: where the copies of benchmarks lie.")] = None,
-    text_column: Annotated[str | None, typer.Option(help="With --input: the column of the text.")] = None,
-    id_column: Annotated[str | None, typer.Option(help="With --input: the column of unique ids.")] = None,
-    lang_column: Annotated[str | None, typer.Option(help="With --input: the column of languages.")] = None,
+    copies: Annotated[
+        str, typer.Option("--benchmarks", help="With --input: the folder with copies of the benchmarks.")
+    ] = "benchmarks",
+    cut: Annotated[
+        bool, typer.Option("--cut", help="With --input: cut shared runs of words, and keep the rest of the document.")
+    ] = False,
+    text_column: TextColumn = None,
+    id_column: IdColumn = None,
+    path_column: PathColumn = None,
+    repo_column: RepoColumn = None,
+    lang_column: LangColumn = None,
     manifest_path: ManifestOption = DEFAULT_MANIFEST,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take benchmarks out, and redact secrets and personal data.
+    """Take benchmarks out, and redact secrets and personal data."""
+    from algstack import pipeline
+    from algstack.decontaminate import report as decontaminate_report
+    from algstack.decontaminate import stage as decontaminate_stage
+    from algstack.decontaminate import tables as decontaminate_tables
+    from algstack.manifest import DecontaminateConfig
+    from algstack.tables import TableColumns
 
-    With --input the manifest is asked only where no --benchmark is given and there is one.
-    """
-    if inputs:
-        columns = TableColumns(text_column=text_column, id_column=id_column, lang_column=lang_column)
-        has_manifest = not benchmark and manifest_path.exists()
-        wished = manifest.load(manifest_path) if has_manifest else decontaminate_files.settings(benchmark or [], folder)
+    if inputs or output:
+        columns = TableColumns(
+            text_column=text_column,
+            id_column=id_column,
+            path_column=path_column,
+            repo_column=repo_column,
+            lang_column=lang_column,
+        )
+        config = DecontaminateConfig(benchmarks=tuple(benchmark or ()), folder=copies, action="cut" if cut else "drop")
+        folder = _output(inputs, output)
         with display.progress() as progress:
-            place = _output(inputs, output)
-            work = partial(decontaminate_files.run, inputs, place, wished, columns, workers or default_workers())
-            summary = pipeline.timed_tables("decontaminate", place, progress, work)
+            work = partial(
+                decontaminate_tables.run, inputs or [], folder, columns, config, workers or default_workers()
+            )
+            summary = pipeline.timed_tables("decontaminate", folder, progress, work)
         _show([summary], as_json)
         return
     if not report_only:
@@ -317,6 +347,10 @@ def release(
     as_json: JsonOption = False,
 ) -> None:
     """Write what was kept as a versioned release: shards, card, figures, report, checksums."""
+    from algstack import pipeline
+    from algstack.release import export as release_export
+    from algstack.release import stage as release_stage
+
     if format_ not in (None, release_export.FORMAT):
         raise typer.BadParameter(f"`{format_}` is not a format; known: {release_export.FORMAT}", param_hint="--format")
 
@@ -326,7 +360,7 @@ def release(
         made = release_stage.run(context, version)
         if format_:
             folder = context.workspace.release(made.config["version"])
-            release_export.export(folder, folder.with_name(f"{folder.name}-{format_}"), context.workers)
+            release_export.export(folder, release_export.beside(folder), context.workers)
         return {"release": made}
 
     with display.progress() as progress:
@@ -334,6 +368,8 @@ def release(
         folder = context.workspace.release(version or context.manifest.config.version)
         summary = pipeline.timed("release", context, run, folder)
     _show([summary], as_json)
+    if format_ and not as_json:
+        typer.echo(f"Its export lies in {release_export.beside(folder)}")
 
 
 @app.command()
@@ -344,6 +380,8 @@ def build(
     as_json: JsonOption = False,
 ) -> None:
     """Run crawl … release, only what is not done yet."""
+    from algstack import pipeline
+
     with display.progress() as progress:
         context = _context(manifest_path, workspace, workers, progress)
         summaries = pipeline.build(context)
@@ -353,6 +391,8 @@ def build(
 @app.command()
 def status(workspace: WorkspaceOption = DEFAULT_WORKSPACE, as_json: JsonOption = False) -> None:
     """Show how far each stage has come."""
+    from algstack import pipeline
+
     states = pipeline.status(_workspace(workspace))
     if as_json:
         typer.echo(json.dumps([state.as_json() for state in states], indent=2))
@@ -368,6 +408,9 @@ def explain_(
     as_json: JsonOption = False,
 ) -> None:
     """Say why a document was kept or dropped; of a file, also what each rule of both profiles says."""
+    from algstack import explain
+    from algstack.filter import verdicts
+
     found = [(target, _stories(target, workspace)) for target in targets]
     if as_json:
         rows = [story.as_json() for _, stories in found for story in stories]
@@ -385,6 +428,8 @@ def explain_(
 
 def _stories(target: str, workspace: Path) -> list[explain.Story]:
     """What a workspace knows of a target; a file need not be in one."""
+    from algstack import explain
+
     is_file = Path(target).is_file()
     stories = explain.explain(_workspace(workspace), target) if workspace.is_dir() or not is_file else []
     if not stories and not is_file:
@@ -397,12 +442,18 @@ def _stories(target: str, workspace: Path) -> list[explain.Story]:
 
 @app.command()
 def verify(
-    target: Annotated[str, typer.Argument(metavar="RELEASE", help="A folder, hf://datasets/org/name or s3://….")],
+    target: Annotated[
+        str, typer.Argument(metavar="RELEASE", help="A folder or version, hf://datasets/org/name or s3://….")
+    ],
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,
 ) -> None:
     """Check a release: checksums, schema, counts, ids, splits, card."""
-    with fetched(target) as path:
-        checks = release_verify.verify(path)
+    from algstack.publish.fetch import fetched
+    from algstack.release.verify import verify as checks_of
+
+    with fetched(_named_release(target, workspace)) as path:
+        checks = checks_of(path)
     if as_json:
         typer.echo(json.dumps([check._asdict() for check in checks], indent=2))
     else:
@@ -414,13 +465,19 @@ def verify(
 
 @app.command()
 def diff(
-    old: Annotated[str, typer.Argument(help="A release: a folder, hf://datasets/org/name@version or s3://….")],
+    old: Annotated[
+        str, typer.Argument(help="A release: a folder or version, hf://datasets/org/name@version or s3://….")
+    ],
     new: Annotated[str, typer.Argument(help="The release after it.")],
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a section for a changelog.")] = False,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,
 ) -> None:
     """Say what changed between two releases: documents added, removed and why, changed; settings."""
-    with fetched(old) as before, fetched(new) as after:
+    from algstack.publish.fetch import fetched
+    from algstack.release import diff as release_diff
+
+    with fetched(_named_release(old, workspace)) as before, fetched(_named_release(new, workspace)) as after:
         difference = release_diff.compare(before, after)
     if as_json:
         typer.echo(json.dumps(difference.model_dump(mode="json"), indent=2))
@@ -432,34 +489,74 @@ def diff(
 
 @app.command()
 def report(
-    release_path: Annotated[Path, typer.Argument(metavar="RELEASE", help="The folder of a release.")],
+    named: Annotated[
+        str | None,
+        typer.Argument(metavar="[RELEASE]", help="A release's folder or version.", show_default="the manifest's"),
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the page.")] = Path("report.html"),
+    manifest_path: ManifestOption = DEFAULT_MANIFEST,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
 ) -> None:
     """Write a release's report.html again, with samples of what was dropped if the workspace is at hand."""
-    release_report.write(release_path, Workspace(workspace) if workspace.is_dir() else None, output)
+    from algstack.release.report import write as write_report
+    from algstack.workspace import Workspace
+
+    path = _release_folder(named, manifest_path, workspace)
+    write_report(path, Workspace(workspace) if workspace.is_dir() else None, output)
     typer.echo(f"Wrote {output}.")
 
 
 @app.command()
 def publish(
-    release_path: Annotated[Path, typer.Argument(metavar="RELEASE", help="The folder of a release.")],
-    target: Annotated[str, typer.Argument(help="hf://datasets/org/name[@branch], s3://bucket/prefix, or a folder.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[RELEASE] TARGET",
+            help="A release's folder or version, the manifest's by default; then where it is to be: "
+            "hf://datasets/org/name[@branch], s3://bucket/prefix, or a folder.",
+        ),
+    ],
     private: Annotated[bool, typer.Option("--private", help="Make a new hub repository a private one.")] = False,
     gated: Annotated[
         str | None, typer.Option(help="Ask the hub's readers first: auto or manual.", show_default="not gated")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
+    manifest_path: ManifestOption = DEFAULT_MANIFEST,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,
 ) -> None:
     """Publish a release; a second time sends nothing."""
+    from algstack.publish.stage import publish as send
+
+    if len(names) > 2:
+        raise typer.BadParameter("give a release and a target, or a target alone.", param_hint="[RELEASE] TARGET")
+    *releases, target = names
+    release_path = _release_folder(releases[0] if releases else None, manifest_path, workspace)
     if gated not in (None, "auto", "manual"):
         raise typer.BadParameter(f"`{gated}`: write auto or manual.", param_hint="--gated")
-    done = publish_stage.publish(release_path, target, private=private, gated=gated, dry_run=dry_run)  # type: ignore[arg-type]
+    done = send(release_path, target, private=private, gated=gated, dry_run=dry_run)  # type: ignore[arg-type]
     if as_json:
         typer.echo(json.dumps(done._asdict(), indent=2))
     else:
         display.published(done)
+
+
+def _release_folder(named: str | None, manifest_path: Path, workspace: Path) -> Path:
+    """The folder of a release that is named by its folder or version, or of the manifest's version."""
+    from algstack import manifest
+    from algstack.workspace import Workspace
+
+    if named is None:
+        return Workspace(workspace).release(manifest.load(manifest_path).config.version)
+    return Path(_named_release(named, workspace))
+
+
+def _named_release(named: str, workspace: Path) -> str:
+    """Where a release is: a version in the workspace is its folder, anything else is what it says."""
+    from algstack.workspace import Workspace
+
+    folder = Workspace(workspace).release(named)
+    return str(folder) if "/" not in named and not Path(named).exists() and folder.is_dir() else named
 
 
 def _run_stage(
@@ -470,6 +567,8 @@ def _run_stage(
     workers: int | None,
     as_json: bool,
 ) -> None:
+    from algstack import pipeline
+
     with display.progress() as progress:
         context = _context(manifest_path, workspace, workers, progress)
         summary = pipeline.timed(stage, context, run)
@@ -477,6 +576,8 @@ def _run_stage(
 
 
 def _show_offers(url: str, as_json: bool) -> None:
+    from algstack.crawl.stackexchange.listing import fetch_listing
+
     offers = fetch_listing(url)
     if as_json:
         typer.echo(json.dumps([offer._asdict() for offer in offers], indent=2))
@@ -490,11 +591,16 @@ def _output(inputs: list[str] | None, output: Path | None) -> Path:
     return output
 
 
-def _context(manifest_path: Path, workspace: Path, workers: int | None, progress: pipeline.Progress) -> Context:
+def _context(manifest_path: Path, workspace: Path, workers: int | None, progress: Progress) -> Context:
+    from algstack import manifest
+    from algstack.workspace import Context, Workspace
+
     return Context(manifest.load(manifest_path), Workspace(workspace), workers or default_workers(), progress)
 
 
 def _workspace(path: Path) -> Workspace:
+    from algstack.workspace import Workspace
+
     if not path.is_dir():
         raise AlgstackError(f"{path}: no such workspace. `algstack build` makes one, `--workspace` names another.")
     return Workspace(path)

@@ -13,16 +13,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, 
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from algstack.crawl.progress import in_words
-from algstack.dataset import Counts
-from algstack.workspace import Progress
-
 if TYPE_CHECKING:
     from algstack.crawl.stackexchange.listing import Offer
+    from algstack.dataset import Counts
     from algstack.pipeline import StageStatus, Summary
     from algstack.publish.stage import Published
     from algstack.release.diff import Difference
     from algstack.release.verify import Check
+    from algstack.workspace import Progress
 
 MEGABYTE = 1e6
 REPOSITORIES = 20
@@ -41,9 +39,12 @@ def error(text: str) -> None:
 @contextmanager
 def progress() -> Iterator[Progress]:
     """Show a stage's progress: bars on a terminal, a line now and then in a log."""
+    from algstack.workspace import Progress
+
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _Lines(console).progress()
+        lines = _Lines(console)
+        yield Progress(lines.total, lines.advance, lines.note)
         return
     columns = (
         SpinnerColumn(),
@@ -53,8 +54,9 @@ def progress() -> Iterator[Progress]:
         TextColumn("{task.fields[said]}"),
         TimeElapsedColumn(),
     )
-    with Bars(*columns, console=console, transient=True) as bars:
-        yield _Bars(bars).progress()
+    with Bars(*columns, console=console, transient=True) as shown:
+        bars = _Bars(shown)
+        yield Progress(bars.total, bars.advance, bars.note)
 
 
 class _Bars:
@@ -63,21 +65,19 @@ class _Bars:
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
         self._task: TaskID | None = None
-        self._counts = Counts()
-
-    def progress(self) -> Progress:
-        return Progress(self.total, self.advance, self.note)
+        self._documents = self._bytes = 0
 
     def total(self, stage: str, tasks: int) -> None:
         if self._task is not None:
             self._bars.remove_task(self._task)
-        self._counts = Counts()
+        self._documents = self._bytes = 0
         self._task = self._bars.add_task(escape(stage), total=tasks, said="")
 
     def advance(self, counts: Counts) -> None:
-        self._counts = self._counts + counts
+        self._documents += counts.documents
+        self._bytes += counts.bytes
         if self._task is not None:
-            self._bars.update(self._task, advance=1, said=_said(self._counts))
+            self._bars.update(self._task, advance=1, said=_said(self._documents, self._bytes))
 
     def note(self, text: str) -> None:
         self._bars.console.print(escape(text), highlight=False, soft_wrap=True)
@@ -91,30 +91,28 @@ class _Lines:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._stage = ""
-        self._tasks = self._done = 0
-        self._counts = Counts()
+        self._tasks = self._done = self._documents = self._bytes = 0
         self._printed = 0.0
 
-    def progress(self) -> Progress:
-        return Progress(self.total, self.advance, self.note)
-
     def total(self, stage: str, tasks: int) -> None:
-        self._stage, self._tasks, self._done, self._counts = stage, tasks, 0, Counts()
+        self._stage, self._tasks = stage, tasks
+        self._done = self._documents = self._bytes = 0
         self._printed = time.monotonic()
 
     def advance(self, counts: Counts) -> None:
-        self._counts = self._counts + counts
+        self._documents += counts.documents
+        self._bytes += counts.bytes
         self._done += 1
         if self._done == self._tasks or time.monotonic() - self._printed > self.EVERY:
             self._printed = time.monotonic()
-            self.note(f"{self._stage}: {self._done} of {self._tasks} parts, {_said(self._counts)}")
+            self.note(f"{self._stage}: {self._done} of {self._tasks} parts, {_said(self._documents, self._bytes)}")
 
     def note(self, text: str) -> None:
         self._console.print(escape(text), highlight=False, soft_wrap=True)
 
 
-def _said(counts: Counts) -> str:
-    return f"{counts.documents:,} documents, {counts.bytes / MEGABYTE:,.1f} MB"
+def _said(documents: int, size: int) -> str:
+    return f"{documents:,} documents, {size / MEGABYTE:,.1f} MB"
 
 
 def summaries(rows: Sequence[Summary]) -> None:
@@ -154,6 +152,8 @@ def _commonest(dropped: dict[str, int]) -> str:
 
 def status(states: Sequence[StageStatus]) -> None:
     """Print the table of `algstack status`."""
+    from algstack.crawl.progress import in_words
+
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("stage")
     table.add_column("state")
@@ -233,7 +233,11 @@ def difference(found: Difference) -> None:
         console.print(f"missing, {escape(why)}: {count:,}", highlight=False)
     for key, old, new in found.settings:
         console.print(f"{escape(key)}: {escape(old)} → {escape(new)}", highlight=False, soft_wrap=True)
-    moved = f"{found.moved:,} documents are in another split." if found.moved else "No document changed its split."
+    moved = (
+        f"{found.moved:,} {'document is' if found.moved == 1 else 'documents are'} in another split."
+        if found.moved
+        else "No document changed its split."
+    )
     console.print(moved, highlight=False)
 
 

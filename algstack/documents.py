@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import polars as pl
 import pyarrow as pa
@@ -63,6 +64,20 @@ def _schema(columns: tuple[Column, ...]) -> pa.Schema:
 DOCUMENTS = _schema(DOCUMENT_COLUMNS)
 DECISIONS = _schema(DECISION_COLUMNS)
 RELEASE = _schema(RELEASE_COLUMNS)
+
+
+def batch_of(schema: pa.Schema, rows: int, columns: Mapping[str, Any]) -> pa.RecordBatch:
+    """Return a batch from columns by name: arrays or lists, or one value for all rows; what is not named is null."""
+    arrays = [_column(columns.get(field.name), field.type, rows) for field in schema]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _column(values: Any, kind: pa.DataType, rows: int) -> pa.Array:
+    if isinstance(values, pa.Array):
+        return values
+    if isinstance(values, list):
+        return pa.array(values, kind)
+    return pa.repeat(pa.scalar(values, kind), rows)
 
 
 def swhid(content: bytes) -> str:

@@ -1,4 +1,7 @@
-"""The one ordered list of stages, and how a manifest is run through them."""
+"""The one ordered list of stages, and how a manifest is run through them.
+
+A stage's code is imported when the stage is run: `status` needs none of it, and no stage that of another.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from algstack import dataset
-from algstack.crawl import stage as crawl
 from algstack.crawl.progress import CrawlProgress, progress_of
 from algstack.dataset import Counts, StageRecord
-from algstack.decontaminate import stage as decontaminate
-from algstack.dedup import stage as dedup
-from algstack.filter import stage as filtering
-from algstack.release import stage as release
 from algstack.workspace import DECIDING_STAGES, Context, Progress, Workspace
 
 Records = Mapping[str, StageRecord]
@@ -30,24 +28,39 @@ class Stage(NamedTuple):
 
 
 def _crawl(context: Context) -> Records:
-    return crawl.run(context, filtering.languages_of(context.manifest))
+    from algstack.crawl import stage
+    from algstack.filter.stage import languages_of
+
+    return stage.run(context, languages_of(context.manifest))
+
+
+def _filter(context: Context) -> Records:
+    from algstack.filter import stage
+
+    return stage.run(context)
 
 
 def _dedup(context: Context) -> Records:
-    return {"dedup": dedup.run(context)}
+    from algstack.dedup import stage
+
+    return {"dedup": stage.run(context)}
 
 
 def _decontaminate(context: Context) -> Records:
-    return {"decontaminate": decontaminate.run(context)}
+    from algstack.decontaminate import stage
+
+    return {"decontaminate": stage.run(context)}
 
 
 def _release(context: Context) -> Records:
-    return {"release": release.run(context)}
+    from algstack.release import stage
+
+    return {"release": stage.run(context)}
 
 
 STAGES = (
     Stage("crawl", _crawl, "crawl"),
-    Stage("filter", filtering.run, "filter"),
+    Stage("filter", _filter, "filter"),
     Stage("dedup", _dedup, "dedup"),
     Stage("decontaminate", _decontaminate, "decontaminate"),
     Stage("release", _release, "releases"),

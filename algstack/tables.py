@@ -7,12 +7,12 @@ HuggingFaceCode/stack-v3-train name.
 
 from __future__ import annotations
 
-import gzip
 import json
+import re
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from glob import glob
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +29,8 @@ PORTION_BYTES = 32 * 2**20
 
 TASK_BYTES = 256 * 2**20
 """Uncompressed bytes of a table that make one task."""
+
+_JSON_LINES = re.compile(r"\.(?:jsonl|ndjson|json)(?:\.(?:gz|zst|bz2))?\Z", re.IGNORECASE)
 
 LayoutName = Literal["auto", "plain", "stack-v1", "stack-v2", "stack-v3"]
 
@@ -161,8 +163,8 @@ def is_parquet(path: Path) -> bool:
 
 
 def is_json_lines(path: Path) -> bool:
-    """Whether a file's name says that it holds JSON lines."""
-    return path.name.lower().removesuffix(".gz").endswith((".jsonl", ".ndjson", ".json"))
+    """Whether a file's name says that it holds JSON lines, as they are or compressed."""
+    return _JSON_LINES.search(path.name) is not None
 
 
 def tasks(paths: Sequence[Path]) -> list[TableTask]:
@@ -194,7 +196,7 @@ def _tasks_of(path: Path) -> Iterator[TableTask]:
 
 def _open(path: Path) -> pq.ParquetFile:
     if not is_parquet(path):
-        raise SourceError(f"{path}: neither Parquet (.parquet) nor JSON lines (.jsonl, .jsonl.gz).")
+        raise SourceError(f"{path}: neither Parquet (.parquet) nor JSON lines (.jsonl, .jsonl.gz, .jsonl.zst).")
     try:
         # A buffered column is read page by page, so that a row group larger than memory streams.
         return pq.ParquetFile(path, buffer_size=2**20, pre_buffer=False)
@@ -258,14 +260,11 @@ def _json_portions(path: Path) -> Iterator[pl.DataFrame]:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    with ExitStack() as stack:
-        try:
-            if path.suffix.lower() == ".gz":
-                yield from stack.enter_context(gzip.open(path))
-            else:
-                yield from stack.enter_context(path.open("rb"))
-        except (OSError, EOFError) as error:
-            raise SourceError(f"{path}: cannot be read to its end ({error}).") from error
+    try:
+        with pa.input_stream(str(path)) as stream:  # which decompresses what the file's name says is compressed
+            yield from BufferedReader(stream)
+    except (OSError, EOFError) as error:
+        raise SourceError(f"{path}: cannot be read to its end ({error}).") from error
 
 
 def _frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
@@ -291,6 +290,11 @@ def _layout(names: Sequence[str], columns: TableColumns, path: Path) -> Layout:
     if found == "auto":
         found = next((name for name, needed in _SIGNATURES.items() if needed <= set(names)), "plain")
     layout = LAYOUTS[found]
+    for option, column in columns.model_dump(exclude={"layout"}).items():
+        if column and is_parquet(path) and not layout.files and not {column, column.partition(".")[0]} & set(names):
+            raise SourceError(
+                f"{path}: no column `{column}`{toml.nearest(column, names)} Change --{option.replace('_', '-')}."
+            )
     text = columns.text_column or layout.text
     if layout.files is None and text not in names and not (layout.name == "plain" and "content" in names):
         more = " Its contents are downloaded apart from it." if layout.name == "stack-v2" else ""
@@ -350,13 +354,18 @@ def _mapped(
 
 
 def _cast(rows: pl.DataFrame, column: str, kind: pa.DataType) -> pl.Expr:
-    """The expression of a column (`a.b`: a field of a struct) as an Arrow type; null where there is no such column."""
+    """The expression of a column as an Arrow type; null where there is no such column.
+
+    `a.b` is the field `b` of a struct, or of the JSON object that a text is, as `meta` in Proof-Pile-2.
+    """
     wanted = pl.Series(pa.nulls(0, kind)).dtype
-    name, _, field = column.partition(".")
+    name, _, field = (column, "", "") if column in rows.columns else column.partition(".")
     if name not in rows.columns:
         return pl.lit(None, wanted)
     found, dtype = pl.col(name), rows.schema[name]
-    if field:
+    if field and dtype == pl.String:
+        found = found.str.json_path_match(f"$.{field}")
+    elif field:
         if not isinstance(dtype, pl.Struct) or field not in [part.name for part in dtype.fields]:
             return pl.lit(None, wanted)
         found, dtype = found.struct.field(field), dict(dtype.to_schema())[field]  # type: ignore[assignment]

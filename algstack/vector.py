@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 LANES = 64
@@ -23,15 +24,31 @@ _BYTES = ir.VectorType(ir.IntType(8), LANES)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
+"""Without numba's counting of references, which costs two locked additions for every call of a step, so several for
+every token. Kernels therefore make no arrays: all are given to them."""
+
 
 def kernel(function: Function) -> Function:
     """Compile a function that other threads can run beside: once for each kind of processor, then cached on disk."""
-    return cast(Function, njit(cache=True, nogil=True, error_model="numpy")(function))
+    try:
+        return cast(Function, njit(cache=True, **_OPTIONS)(function))
+    except RuntimeError:  # neither this folder nor the user's cache may be written: compiled anew in each process
+        return cast(Function, njit(**_OPTIONS)(function))
 
 
 def inlined(function: Function) -> Function:
-    """Compile a step that becomes part of its caller."""
-    return cast(Function, njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function))
+    """Compile a step that becomes part of its caller.
+
+    No one calls it from Python, so there is no need of the code that unpacks Python's arguments, which takes longer to
+    compile than most steps, nor of a copy of its own on disk.
+    """
+    return cast(Function, njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(function))
+
+
+def spliced(function: Function) -> Function:
+    """Compile a step that returns a piece of an array, which numba lets out of no other: it is copied to its callers."""
+    return cast(Function, njit(inline="always", **_OPTIONS)(function))
 
 
 @inlined
@@ -122,9 +139,14 @@ def equal_mask(typing_context: Any, data: Any, at: Any, byte: Any, ignored: Any)
 
 
 def _in_every_lane(builder: Any, byte: Any) -> Any:
-    one = builder.insert_element(ir.Constant(_BYTES, ir.Undefined), byte, ir.Constant(ir.IntType(32), 0))
-    first_lane = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-    return builder.shuffle_vector(one, ir.Constant(_BYTES, ir.Undefined), first_lane)
+    return _spread(builder, byte, _BYTES)
+
+
+def _spread(builder: Any, value: Any, lanes: ir.VectorType) -> Any:
+    """Return a vector that holds a value in every lane."""
+    one = builder.insert_element(ir.Constant(lanes, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+    first_lane = ir.Constant(ir.VectorType(ir.IntType(32), lanes.count), [0] * lanes.count)
+    return builder.shuffle_vector(one, ir.Constant(lanes, ir.Undefined), first_lane)
 
 
 @operation
@@ -171,3 +193,49 @@ def folded_product(typing_context: Any, one: Any, other: Any) -> Any:
         return builder.xor(builder.trunc(product, _I64), upper)
 
     return types.uint64(types.uint64, types.uint64), generate
+
+
+def _lower(vectors: int) -> Any:
+    """Make the operation that lowers 16 times so many values of a signature."""
+    lanes = ir.VectorType(ir.IntType(32), 16)
+
+    def lower(
+        typing_context: Any, mixed: Any, count: Any, factors: Any, summands: Any, signature: Any, first: Any
+    ) -> Any:
+        """Lower `signature[first + i]` to the least of `factors[first + i] * x + summands[first + i]`, modulo 2^32,
+        over all x of `mixed[:count]`.
+
+        Each x is spread over the lanes, so that a lane is a permutation and no two lanes need to be compared.
+        """
+
+        def generate(context: Any, builder: Any, types_: Any, arguments: Any) -> Any:
+            arrays, number = dict(zip("mcfsg", zip(types_.args, arguments, strict=True), strict=False)), arguments[5]
+
+            def lane_address(name: str, vector: int) -> Any:
+                place = builder.add(number, ir.Constant(_I64, 16 * vector))
+                return builder.bitcast(_address(context, builder, *arrays[name], place), lanes.as_pointer())
+
+            def load(address: Any) -> Any:
+                value = builder.load(address)
+                value.align = 4
+                return value
+
+            factor, summand, least = ([load(lane_address(name, v)) for v in range(vectors)] for name in "fsg")
+            slots = [cgutils.alloca_once_value(builder, value) for value in least]
+            with cgutils.for_range(builder, arguments[1]) as loop:
+                x = _spread(builder, load(_address(context, builder, *arrays["m"], loop.index)), lanes)
+                for vector, slot in enumerate(slots):
+                    value = builder.add(builder.mul(factor[vector], x), summand[vector])
+                    smallest = builder.load(slot)
+                    is_less = builder.icmp_unsigned("<", value, smallest)
+                    builder.store(builder.select(is_less, value, smallest), slot)
+            for vector, slot in enumerate(slots):
+                builder.store(builder.load(slot), lane_address("g", vector)).align = 4
+            return context.get_dummy_value()
+
+        return types.none(mixed, types.int64, factors, summands, signature, types.uint64), generate
+
+    return operation(lower)
+
+
+lower_16, lower_64 = _lower(1), _lower(4)

@@ -26,6 +26,9 @@ DECIDING_STAGES = ("filter", "dedup", "decontaminate")
 OPTIONAL_STAGES = frozenset({"decontaminate"})
 """Stages that a dataset can do without."""
 
+CLUSTERS = "clusters.parquet"
+"""The part of the deduplication that holds no decisions."""
+
 
 @dataclass(frozen=True)
 class DocumentPart:
@@ -49,6 +52,11 @@ class Workspace:
     def stage(self, stage: str, lang: str | None = None) -> Path:
         """Folder of a deciding stage; the filter has one for each language."""
         return self.path / stage / lang if lang else self.path / stage
+
+    @property
+    def clusters(self) -> Path:
+        """What the deduplication found alike, directly or by way of others: `id`, `keeper`, `component`."""
+        return self.stage("dedup") / CLUSTERS
 
     def release(self, version: str) -> Path:
         """Folder of a release."""

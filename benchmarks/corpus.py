@@ -15,6 +15,7 @@ import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pyarrow as pa
@@ -88,12 +89,17 @@ def main(folder: Path) -> None:
 
 
 def _wheels(folder: Path) -> list[Path]:
-    pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "-d", str(folder)]
+    pip = [*_pip(), "download", "-q", "--no-deps", "--only-binary=:all:", "-d", str(folder)]
     for name, versions in WHEELS.items():
         for version in versions:
             if not list(folder.glob(f"{name.replace('-', '_')}-{version}-*.whl")):
                 _try([*pip, f"{name}=={version}"])
     return sorted(folder.glob("*.whl"))
+
+
+def _pip() -> list[str]:
+    """Return how to call pip: this Python's, or, where uv made an environment without one, that on the PATH."""
+    return [sys.executable, "-m", "pip"] if find_spec("pip") else ["pip"]
 
 
 def _debs(folder: Path) -> list[Path]:

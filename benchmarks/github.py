@@ -13,6 +13,7 @@ import io
 import os
 import random
 import signal
+import statistics
 import subprocess
 import sys
 import sysconfig
@@ -29,6 +30,8 @@ import pyarrow.parquet as pq
 from algstack.crawl.files import FileReader, Repository
 from algstack.crawl.github import rows
 from algstack.crawl.ledger import Ledger
+from algstack.crawl.tar import CHUNK, GzipStream
+from algstack.documents import swhid
 from algstack.manifest import CrawlConfig
 from tests.conftest import FewLanguages
 from tests.crawl.github.server import Server, World, parts_of, states_of
@@ -191,8 +194,20 @@ def limits(count: int, folders: tuple[Path, ...]) -> None:
 
 def speed(count: int, folders: tuple[Path, ...]) -> None:
     """Archive to batches of documents on one core, against `tarfile` alone; in seconds of this process's own work."""
-    contents = {str(number): path.read_bytes() for number, path in enumerate(files_under(folders)[:count])}
-    packed = archive({f"{name}.py": content for name, content in contents.items()})
+    found = files_under(folders)
+    print("MB/s of uncompressed tar on one core, by the process's own time: medians of five runs, taken in turns")
+    print("files             of KB  tar MB  packed MB  gzip alone  sha1 alone  tarfile alone  to documents  ratio")
+    for name, least, most in SIZES:
+        chosen = [path for path in found if least <= path.stat().st_size < most][:count]
+        _speed_of(name, {str(number): path.read_bytes() for number, path in enumerate(chosen)})
+
+
+SIZES = (("as they come", 0, 10**9), ("small", 0, 4_000), ("of a page or two", 4_000, 16_000), ("long", 16_000, 10**9))
+"""What archives are made of: real files, by their bytes."""
+
+
+def _speed_of(name: str, contents: dict[str, bytes]) -> None:
+    packed = archive({f"{number}.py": content for number, content in contents.items()})
     size = len(gzip.decompress(packed)) / 1e6
     reader = FileReader(CrawlConfig(), FewLanguages(), Path(tempfile.gettempdir()))
     repository = Repository("github", "gh", "o/r", "0" * 40, "https://github.com/o/r/blob/{revision}/{path}")
@@ -205,14 +220,27 @@ def speed(count: int, folders: tuple[Path, ...]) -> None:
         with tarfile.open(fileobj=io.BytesIO(packed), mode="r|gz") as tar:
             return sum(len(file.read()) > 0 for member in tar if (file := tar.extractfile(member)))
 
-    print(f"{len(contents)} files, {size:.0f} MB of tar, {len(packed) / 1e6:.0f} MB packed; the best of five runs")
-    for name, work in (("archive to documents", documents), ("tarfile alone", members)):
-        times = []
-        for _ in range(5):
+    def unpacked() -> int:
+        stream = GzipStream(io.BytesIO(packed))
+        return sum(map(len, iter(lambda: stream.read(CHUNK), b"")))
+
+    def named() -> int:
+        return len([swhid(content) for content in contents.values()])
+
+    works = (unpacked, named, members, documents)
+    times: dict[Callable[[], int], list[float]] = {work: [] for work in works}
+    for _ in range(5):
+        for work in works:
             start = time.process_time()
             work()
-            times.append(time.process_time() - start)
-        print(f"{name:22} {size / min(times):5.0f} MB/s")
+            times[work].append(time.process_time() - start)
+    gzip_alone, sha1_alone, tarfile_alone, ours = (size / statistics.median(times[work]) for work in works)
+    kilobytes = sum(map(len, contents.values())) / len(contents) / 1000
+    print(
+        f"{name:16} {kilobytes:6.1f} {size:7.0f} {len(packed) / 1e6:10.0f} {gzip_alone:11.0f} {sha1_alone:11.0f}"
+        f" {tarfile_alone:14.0f} {ours:13.0f} {ours / tarfile_alone:6.2f}",
+        flush=True,
+    )
 
 
 def memory(count: int, folders: tuple[Path, ...]) -> None:

@@ -27,7 +27,7 @@ from pathlib import Path
 
 from algstack.crawl.stackexchange.dump import POSTS, open_dump
 from algstack.crawl.stackexchange.html import to_markdown
-from algstack.crawl.stackexchange.rows import attributes, rows, unescape
+from algstack.crawl.stackexchange.rows import blocks
 
 SEED = 20250101
 FRAGMENTS = 30_000
@@ -195,8 +195,8 @@ def bodies(path: Path, limit: int) -> list[str]:
     """Return the HTML of a dump's first posts."""
     found: list[str] = []
     for _, chunks in open_dump(path, "example.com").tables([POSTS]):
-        for portion in rows(chunks, "posts"):
-            found += [unescape(attributes(row).get("Body", "")) for row in portion]
+        for block in blocks(chunks, "posts", ["Body"]):
+            found += block.columns["Body"].fill_null("").to_pylist()
             if len(found) >= limit:
                 return found[:limit]
     return found

@@ -1,33 +1,44 @@
-"""The command line as a process: exit codes, streams, JSON."""
+"""The command line: exit codes, streams, JSON."""
 
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
+from algstack.cli import main
 from algstack.pipeline import STAGES
 
 MANIFEST = 'name = "test"\n[[sources]]\nname = "src"\nkind = "folder"\npath = "in"\nlicense = "MIT"\n'
 LEAN = "theorem {0} (a b : Nat) : a + b = b + a := by\n  exact Nat.add_comm a b\n"
 
 
-def algstack(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "algstack", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, **environment},
-    )
+def algstack(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in this process: what a process of its own adds is shown by the tests that use one.
+
+    With one worker, since worker processes stay in the folder where the first of them were started.
+    """
+    if arguments[0] in {stage.name for stage in STAGES} | {"build"}:
+        arguments = (*arguments, "--workers", "1")
+    out, err = StringIO(), StringIO()
+    with chdir(folder), redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    assert isinstance(ended.value.code, int)
+    return subprocess.CompletedProcess(arguments, ended.value.code, out.getvalue(), err.getvalue())
+
+
+def algstack_process(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own."""
+    command = [sys.executable, "-m", "algstack", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
 
 
 @pytest.fixture
@@ -42,7 +53,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_build_then_everything_is_done(project: Path) -> None:
-    first = algstack(project, "build")
+    first = algstack_process(project, "build")
     assert first.returncode == 0, first.stderr
     assert "work/releases/0.1.0" in first.stdout
     again = algstack(project, "build", "--json")
@@ -118,7 +129,7 @@ def test_errors_are_two_lines_at_most(project: Path, arguments: list[str], code:
 
 def test_a_typo_in_the_manifest(project: Path) -> None:
     (project / "algstack.toml").write_text(MANIFEST + "[dedup]\ntreshold = 0.8\n")
-    done = algstack(project, "build")
+    done = algstack_process(project, "build")
     assert done.returncode == 1
     assert "algstack.toml:8: `dedup.treshold`: unknown key; did you mean `threshold`?" in done.stderr
     assert not (project / "work").exists()
@@ -155,7 +166,7 @@ def test_a_full_disk_is_an_error_that_says_what_to_do_and_loses_nothing(project:
         for number in range(40):
             words = " ".join(f"x{noise.getrandbits(64)}" for _ in range(5000))
             (project / f"in/{number}.lean").write_text(LEAN.format(f"t{number}") + words)
-        done = algstack(project, "build", "-w", "disk/work")
+        done = algstack_process(project, "build", "-w", "disk/work")
         assert done.returncode == 1, done.stderr
         assert "no room left on the disk. Free some" in done.stderr
         assert len(done.stderr.split("error: ")[1].strip().splitlines()) <= 2

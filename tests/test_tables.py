@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from algstack import tables
@@ -131,6 +132,22 @@ def test_json_lines(tmp_path: Path) -> None:
         ("b", 3, None),
         (None, None, None),
     ]
+
+
+def test_json_lines_as_proof_pile_2_has_them(tmp_path: Path) -> None:
+    row = json.dumps({"text": "a", "meta": {"lang": "lean", "file": {"path": "A/B.lean"}}})
+    path = tmp_path / "train.jsonl.zst"
+    for _ in range(2):  # a file of two frames, as tools that append write it
+        with path.open("ab") as appended, pa.output_stream(appended, compression="zstd") as out:
+            out.write(f"{row}\n".encode())
+    found = read(path, lang_column="meta.lang", path_column="meta.file.path")
+    assert found.select("text", "lang", "path").rows() == [("a", "lean", "A/B.lean")] * 2
+
+
+def test_a_named_column_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path, {"text": ["x"], "route": ["a.py"]})
+    with pytest.raises(SourceError, match=r"no column `rout`; did you mean `route`\? Change --path-column"):
+        read(path, path_column="rout")
 
 
 @pytest.mark.parametrize(

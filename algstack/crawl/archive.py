@@ -8,14 +8,18 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import IO, NamedTuple
 
 import pyarrow as pa
 
-from algstack.crawl.files import FileReader, RawFile, Refusal, Repository
-from algstack.crawl.tar import FOLDER, Damage, GzipStream, Header, TarStream
+from algstack.crawl.files import FileReader, RawFile, Repository
+from algstack.crawl.grants import FoundLicenses, LicenseFiles, is_noted, with_licenses
+from algstack.crawl.refusals import Refusal
+from algstack.crawl.tar import FILE, FOLDER, Damage, GzipStream, Header, TarStream
 from algstack.crawl.task import CrawlTask, exclusion, paths_of
 from algstack.errors import SourceError
 from algstack.manifest import ArchiveSource, CrawlConfig, LoadedManifest
@@ -24,6 +28,9 @@ ENDINGS = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".tar", ".zip", ".whl")
 
 RATIO_FROM_BYTES = 64 * 2**20
 """Below this, an archive may be packed as well as it likes: short files of zeros are no attack."""
+
+HELD_BYTES = 64 * 2**20
+"""Documents of one archive that may wait for its last licence file."""
 
 DAMAGE = (Damage, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
 """What the readers raise on archives that are cut off or broken."""
@@ -40,6 +47,14 @@ class Member(NamedTuple):
     size: int
     refusal: Refusal | None
     read: Callable[[int], bytes]
+
+    def noted(self, licenses: LicenseFiles, path: str) -> Member:
+        """Note what a licence file says, and return the member to be read like any other."""
+        if self.refusal:
+            return self
+        content = self.read(self.size)
+        licenses.note(path, content)
+        return self._replace(read=lambda size: content[:size])
 
 
 class ArchiveBomb(Exception):  # noqa: N818 - what it is, not an error of ours
@@ -76,18 +91,53 @@ def _plan_archive(source: ArchiveSource, path: Path, key: str) -> CrawlTask:
 def _read(
     path: Path, repository: Repository, strip: int, exclude: tuple[str, ...], reader: FileReader
 ) -> Iterator[pa.RecordBatch]:
-    return reader.batches(repository, _files(path, strip, exclude, reader))
+    noted = LicenseFiles()
+    batches = reader.batches(repository, _files(path, strip, exclude, reader, noted))
+    return batches if repository.license else _licensed(batches, noted, partial(_licenses, path, strip, reader.limits))
 
 
-def _files(path: Path, strip: int, exclude: tuple[str, ...], reader: FileReader) -> Iterator[RawFile]:
+def _licensed(
+    batches: Iterator[pa.RecordBatch], noted: LicenseFiles, read_ahead: Callable[[], FoundLicenses]
+) -> Iterator[pa.RecordBatch]:
+    """Put the licences in: a licence file may come after what it governs, so batches are held until all are noted.
+
+    An archive whose batches are too many to be held is read twice instead, the first time for its licences alone.
+    """
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        held.append(batch)
+        if sum(one.nbytes for one in held) > HELD_BYTES:
+            return with_licenses(chain(held, batches), None, read_ahead())
+    return with_licenses(held, None, noted.found)
+
+
+def _licenses(path: Path, strip: int, limits: CrawlConfig) -> FoundLicenses:
+    noted = LicenseFiles()
+    with suppress(*DAMAGE, ArchiveBomb):
+        for member in _members(path, limits):
+            _noted(noted, strip, member)
+    return noted.found
+
+
+def _files(
+    path: Path, strip: int, exclude: tuple[str, ...], reader: FileReader, noted: LicenseFiles
+) -> Iterator[RawFile]:
     """Yield an archive's files; if it breaks off, the last one stands for the archive and says so."""
-    members = _zip_members(path) if path.name.lower().endswith((".zip", ".whl")) else _tar_members(path, reader.limits)
+    members = map(partial(_noted, noted, strip), _members(path, reader.limits))
     try:
         yield from read_members(members, partial(_size, path), strip, exclude, reader)
     except DAMAGE as error:
         yield RawFile(path.name, 0, Refusal("broken-archive", f"{type(error).__name__}: {error}"))
     except ArchiveBomb as bomb:
         yield RawFile(path.name, 0, Refusal("archive-bomb", str(bomb)))
+
+
+def _members(path: Path, limits: CrawlConfig) -> Iterator[Member]:
+    return _zip_members(path) if path.name.lower().endswith((".zip", ".whl")) else _tar_members(path, limits)
+
+
+def _noted(noted: LicenseFiles, strip: int, member: Member) -> Member:
+    return member.noted(noted, _stripped(member.name, strip)) if is_noted(member.name, member.size) else member
 
 
 def read_members(
@@ -106,21 +156,37 @@ def read_members(
     Raises:
         ArchiveBomb: a limit of `reader.limits` is passed.
     """
-    excluded = exclusion(exclude)
+    excluded = exclusion(exclude) if exclude else None
+    limits = reader.limits
+    by_name = reader.refusals()
+    harmless = min(RATIO_FROM_BYTES, limits.max_archive_bytes)
     seen: set[str] = set()
     unpacked = 0
     for number, member in enumerate(members, 1):
-        unpacked += member.size
-        _check_limits(number, unpacked, packed, reader.limits)
-        path = _stripped(member.name, strip)
-        if not path or excluded(path):
+        name, size, refusal, read = member
+        unpacked += size
+        if unpacked > harmless or number > limits.max_archive_members:
+            _check_limits(number, unpacked, packed, limits)
+        if _is_plain(name):
+            path = name.split("/", strip)[-1] if name.count("/") >= strip else ""
+        else:
+            path = _stripped(name, strip)
+            refusal = _unsafe(name) or refusal
+        if not path or (excluded and excluded(path)):
             continue
-        refusal = _unsafe(member.name) or member.refusal or reader.refusal(path, member.size)
+        refusal = refusal or by_name(path, size)
         if refusal is None and path in seen:
             refusal = Refusal("repeated-path")
             path = f"{path}#{number}"
         seen.add(path)
-        yield RawFile(path, member.size, refusal or _content(member, reader.limits))
+        yield RawFile(path, size, refusal or _content(read, size, limits.max_file_bytes))
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a name is a path as it stands: quickly, and rather no than a wrong yes."""
+    return not (
+        name[:1] in {"", "/", "."} or name[-1] == "/" or "//" in name or "/." in name or "\\" in name or ":" in name
+    )
 
 
 def _stripped(name: str, strip: int) -> str:
@@ -153,11 +219,11 @@ def _unsafe(name: str) -> Refusal | None:
     return None
 
 
-def _content(member: Member, limits: CrawlConfig) -> bytes | Refusal:
+def _content(read: Callable[[int], bytes], stated: int, most: int) -> bytes | Refusal:
     # One byte more than stated: a header may lie about the size.
-    content = member.read(min(member.size, limits.max_file_bytes) + 1)
-    if len(content) > limits.max_file_bytes:
-        return Refusal("too-large", f"more than the {member.size} bytes that its header states")
+    content = read(min(stated, most) + 1)
+    if len(content) > most:
+        return Refusal("too-large", f"more than the {stated} bytes that its header states")
     return content
 
 
@@ -207,9 +273,11 @@ def _open_tar(path: Path) -> IO[bytes]:
 def tar_members(stream: Unpacked) -> Iterator[Member]:
     """Yield the members of a tar stream that are not folders."""
     tar = TarStream(stream)
+    read = tar.read
     for header in tar.members():
-        if header.kind != FOLDER:
-            yield Member(header.name, header.size, _tar_refusal(header), tar.read)
+        name, size, kind, _ = header
+        if kind != FOLDER:
+            yield Member(name, size, None if kind == FILE else _tar_refusal(header), read)
 
 
 def _tar_refusal(header: Header) -> Refusal | None:

@@ -3,60 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+import string
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 from urllib.parse import quote
 
-import cchardet
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from algstack.documents import DECISIONS, DOCUMENTS, clip, swhid
+from algstack.crawl.decoding import Texts, decode_all, string_array
+from algstack.crawl.refusals import REASONS, Refusal, valid_text
+from algstack.documents import DECISIONS, DOCUMENTS, batch_of, swhid
 from algstack.manifest import CrawlConfig
 
 BATCH_BYTES = 8 * 2**20
-"""Text a batch holds before it is handed on."""
-
-DETECTION_CONFIDENCE = 0.5
-"""Below this, the detected encoding is a guess and the file is dropped."""
-
-CONTROL_SHARE = 0.01
-"""More control characters than this, and what was detected as text in some old encoding is not text."""
+BATCH_FILES = 20_000
+"""Text that a batch holds, and files that it accounts for, before it is handed on."""
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 """How the files begin that git LFS leaves in a repository (github.com/git-lfs/git-lfs, docs/spec.md)."""
 
-# What an extension says before anything is read; the reasons are shown to people as they stand.
-REASONS = {
-    "archive-bomb": "the archive unpacks to more than the manifest's limits allow, and was left there",
-    "binary": "holds NUL bytes: not a text file",
-    "broken-archive": "the archive ends early or is damaged; what came before is kept",
-    "lfs-pointer": "only points to a file that git LFS keeps elsewhere",
-    "link": "a link: where it leads is not part of the source",
-    "no-language": "no filter names this file's extension",
-    "no-text": "the row has no text",
-    "repeated-path": "the archive holds this path more than once; the first one is kept",
-    "repository-archived": "an archived repository, which the manifest leaves out",
-    "repository-blocked": "GitHub does not give the repository out",
-    "repository-empty": "the repository has no commits",
-    "repository-excluded": "the manifest leaves this repository out",
-    "repository-failed": "the repository could not be fetched; `algstack crawl --retry failed` tries again",
-    "repository-fork": "a fork, which the manifest leaves out",
-    "repository-gone": "the repository is not there any more",
-    "repository-mirror": "a mirror of a repository elsewhere, which the manifest leaves out",
-    "repository-new": "no commit before the manifest's cutoff on the default branch",
-    "repository-private": "a private repository, which only this token may read",
-    "repository-too-large": "the archive unpacks to more than the manifest's limits allow",
-    "special-file": "a device, a pipe or a socket, not a file",
-    "submodule": "another repository's commit, not a file of this one",
-    "too-large": "larger than the manifest's `crawl.max_file_bytes`",
-    "undecodable": "neither UTF-8 nor any encoding that could be detected with confidence",
-    "unreadable": "could not be read",
-    "unsafe-path": "the path is absolute or leads out of the source with `..`",
-}
+
+_UNQUOTED = f"/_.-~{string.ascii_letters}{string.digits}".encode()
+"""What `quote` leaves as it is: most paths hold nothing else."""
 
 
 class Languages(Protocol):
@@ -69,13 +41,6 @@ class Languages(Protocol):
     def by_label(self, label: str) -> str | None:
         """Return the language that one of its names means, or None."""
         ...
-
-
-class Refusal(NamedTuple):
-    """Why a file was not read: a key of REASONS, and what was seen."""
-
-    rule: str
-    evidence: str = ""
 
 
 class RawFile(NamedTuple):
@@ -104,16 +69,20 @@ class Repository:
     created_at: datetime | None = None
     stars: int | None = None
 
-    def document_id(self, path: str) -> str:
-        """Return the id of the file at `path`, e.g. `git:repo@commit:src/a.lean`."""
+    def ids(self, paths: Sequence[str]) -> list[str]:
+        """Return the ids of files, e.g. `git:repo@commit:src/a.lean`."""
         at = f"@{self.revision}" if self.revision else ""
-        return f"{self.scheme}:{self.repo}{at}:{path}"
+        prefix = f"{self.scheme}:{self.repo}{at}:"
+        return [prefix + path for path in paths]
 
-    def permalink(self, path: str) -> str | None:
-        """Return the file's address, or None where the source has none."""
+    def permalinks(self, paths: Sequence[str]) -> list[str] | None:
+        """Return the files' addresses, or None where the source has none."""
         if self.url is None:
             return None
-        return self.url.replace("{revision}", self.revision or "").replace("{path}", quote(path))
+        pieces = self.url.replace("{revision}", self.revision or "").split("{path}")
+        if not "".join(paths).encode().translate(None, _UNQUOTED):
+            return [path.join(pieces) for path in paths]
+        return [quote(path).join(pieces) for path in paths]
 
 
 @dataclass(frozen=True)
@@ -127,46 +96,107 @@ class FileReader:
     languages: Languages
     scratch: Path = Path("scratch")
 
-    def wants(self, path: str) -> bool:
-        """Whether some filter names this file's extension."""
-        return self.languages.for_path(path) is not None
-
     def refusal(self, path: str, size: int) -> Refusal | None:
         """Return why a plain file need not be read at all, by name and size alone."""
-        if not self.wants(path):
-            return Refusal("no-language")
-        if size > self.limits.max_file_bytes:
-            return Refusal("too-large", f"{size} bytes")
-        return None
+        return self.refusals()(path, size)
+
+    def refusals(self) -> Callable[[str, int], Refusal | None]:
+        """Return `refusal` for many files: each extension is asked for once."""
+        for_path, most = self.languages.for_path, self.limits.max_file_bytes
+        known: dict[str, Refusal | None] = {}
+
+        def refusal(path: str, size: int) -> Refusal | None:
+            ending = ending_of(path)
+            if ending not in known:
+                known[ending] = None if for_path(ending) else Refusal("no-language")
+            if size <= most:
+                return known[ending]
+            return known[ending] or Refusal("too-large", f"{size} bytes")
+
+        return refusal
 
     def batches(self, repository: Repository, files: Iterable[RawFile]) -> Iterator[pa.RecordBatch]:
         """Yield batches of the schemas DOCUMENTS and DECISIONS (the drops), in the order of the files."""
-        rows = RowBuffer()
+        gathered: list[RawFile] = []
+        size = 0
         for file in files:
-            found = read(repository, file, self.languages)
-            if isinstance(found, Refusal):
-                rows.drop(self._drop(repository, file, found))
-            else:
-                rows.keep(found)
-            if rows.full:
-                yield from rows.flush()
-        yield from rows.flush()
+            gathered.append(file)
+            if isinstance(file.content, bytes):
+                size += len(file.content)
+            if size >= BATCH_BYTES or len(gathered) >= BATCH_FILES:
+                yield from self._batches(repository, gathered)
+                gathered, size = [], 0
+        yield from self._batches(repository, gathered)
 
-    def _drop(self, repository: Repository, file: RawFile, refusal: Refusal) -> dict[str, Any]:
-        return drop(repository.document_id(valid_text(file.path)), refusal, self.languages.for_path(file.path))
+    def _batches(self, repository: Repository, files: list[RawFile]) -> Iterator[pa.RecordBatch]:
+        """Column by column: most of what a row alone would cost is spent on a batch once."""
+        files = list(map(_without_pointer, files))
+        places = [place for place, file in enumerate(files) if isinstance(file.content, bytes)]
+        texts = decode_all([cast(bytes, files[place].content) for place in places])
+        for number, refusal in texts.refusals.items():
+            files[places[number]] = files[places[number]]._replace(content=refusal)
+        kept = [file for file in files if isinstance(file.content, bytes)]
+        if kept:
+            yield self._documents(repository, kept, texts)
+        if len(kept) < len(files):
+            yield self._drops(repository, [file for file in files if isinstance(file.content, Refusal)])
+
+    def _documents(self, repository: Repository, files: Sequence[RawFile], texts: Texts) -> pa.RecordBatch:
+        paths = [valid_text(file.path) for file in files]
+        columns = {
+            "id": repository.ids(paths),
+            "text": texts.column,
+            "lang": self._langs(paths),
+            "source": repository.source,
+            "repo": repository.repo,
+            "path": paths,
+            "revision": repository.revision,
+            "url": repository.permalinks(paths),
+            "license": repository.license,
+            "license_source": repository.license_source,
+            "attribution": repository.attribution,
+            "created_at": repository.created_at,
+            "stars": repository.stars,
+            "size": pc.binary_length(texts.column).cast(pa.int64()),
+            "swhid": [swhid(cast(bytes, file.content)) for file in files],
+            "meta": [_meta(encoding) for encoding in texts.encodings if encoding],
+        }
+        return batch_of(DOCUMENTS, len(files), columns)
+
+    def _langs(self, paths: Sequence[str]) -> list[str | None]:
+        endings = list(map(ending_of, paths))
+        known = {ending: self.languages.for_path(ending) for ending in set(endings)}
+        return [known[ending] for ending in endings]
+
+    def _drops(self, repository: Repository, files: Sequence[RawFile]) -> pa.RecordBatch:
+        refusals = [cast(Refusal, file.content) for file in files]
+        columns = {
+            "id": repository.ids([valid_text(file.path) for file in files]),
+            "stage": "crawl",
+            "lang": self._langs([file.path for file in files]),
+            "keep": False,
+            "rule": [refusal.rule for refusal in refusals],
+            "reason": [REASONS[refusal.rule] for refusal in refusals],
+            "evidence": [refusal.seen for refusal in refusals],
+        }
+        return batch_of(DECISIONS, len(files), columns)
 
 
-def drop(document_id: str, refusal: Refusal, lang: str | None = None) -> dict[str, Any]:
-    """Return the crawl's decision about something that became no document."""
-    return {
-        "id": document_id,
-        "stage": "crawl",
-        "lang": lang,
-        "keep": False,
-        "rule": refusal.rule,
-        "reason": REASONS[refusal.rule],
-        "evidence": clip(valid_text(refusal.evidence)) or None,
-    }
+def ending_of(path: str) -> str:
+    """Return a file's name from its first full stop on: all of a path that can name a language."""
+    stop = path.find(".", path.rfind("/") + 1)
+    return path[stop:] if stop >= 0 else ""
+
+
+def _without_pointer(file: RawFile) -> RawFile:
+    content = file.content
+    if isinstance(content, bytes) and content.startswith(LFS_POINTER):
+        return file._replace(content=Refusal("lfs-pointer", content[-40:].decode("utf-8", "replace").strip()))
+    return file
+
+
+def _meta(encoding: str) -> str | None:
+    return None if encoding == "utf-8" else json.dumps({"encoding": encoding})
 
 
 _TEXT = DOCUMENTS.get_field_index("text")
@@ -207,79 +237,7 @@ class RowBuffer:
         self._documents, self._texts, self._drops, self._bytes = [], [], [], 0
 
     def _batch(self) -> pa.RecordBatch:
-        """The documents; their texts are copied once, into one buffer, and not row by row into one that grows."""
-        offsets = np.zeros(len(self._texts) + 1, np.int32)
-        np.cumsum([len(text) for text in self._texts], out=offsets[1:])
-        buffers = (pa.py_buffer(offsets), pa.py_buffer(b"".join(self._texts)))
         others = pa.RecordBatch.from_pylist(self._documents, _WITHOUT_TEXT)
         columns = others.columns
-        columns.insert(_TEXT, pa.StringArray.from_buffers(len(self._texts), *buffers))
+        columns.insert(_TEXT, string_array(self._texts))
         return pa.RecordBatch.from_arrays(columns, schema=DOCUMENTS)
-
-
-def read(repository: Repository, file: RawFile, languages: Languages) -> dict[str, Any] | Refusal:
-    """Return a row of DOCUMENTS, or why the file cannot be one."""
-    if isinstance(file.content, Refusal):
-        return file.content
-    if file.content.startswith(LFS_POINTER):
-        return Refusal("lfs-pointer", file.content[-40:].decode("utf-8", "replace").strip())
-    decoded = decode(file.content)
-    if isinstance(decoded, Refusal):
-        return decoded
-    text, encoding = decoded
-    path = valid_text(file.path)
-    meta = {} if encoding == "utf-8" else {"encoding": encoding}
-    return {
-        "id": repository.document_id(path),
-        "text": file.content if encoding == "utf-8" else text,
-        "lang": languages.for_path(path),
-        "source": repository.source,
-        "repo": repository.repo,
-        "path": path,
-        "revision": repository.revision,
-        "url": repository.permalink(path),
-        "license": repository.license,
-        "license_source": repository.license_source,
-        "attribution": repository.attribution,
-        "created_at": repository.created_at,
-        "stars": repository.stars,
-        "size": len(file.content) if encoding == "utf-8" else len(text.encode()),
-        "swhid": swhid(file.content),
-        "meta": json.dumps(meta, sort_keys=True) if meta else None,
-    }
-
-
-def decode(content: bytes) -> tuple[str, str] | Refusal:
-    """Return (text, encoding): UTF-8 where it is that, else what can be detected with confidence."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return _decode_as(content, "utf-16")
-    if b"\0" in content:
-        return Refusal("binary", f"first NUL at byte {content.index(0)}")
-    try:
-        return content.decode(), "utf-8"
-    except UnicodeDecodeError as error:
-        bad = f"byte {error.start} is {content[error.start]:#04x}"
-    found = cchardet.detect(content)
-    encoding, confidence = found["encoding"], found["confidence"] or 0.0
-    if encoding is None or confidence < DETECTION_CONFIDENCE:
-        return Refusal("undecodable", f"{bad}; best guess: {encoding or 'none'}, confidence {confidence:.2f}")
-    return _decode_as(content, encoding.lower())
-
-
-def _decode_as(content: bytes, encoding: str) -> tuple[str, str] | Refusal:
-    try:
-        text = content.decode(encoding)
-    except (UnicodeDecodeError, LookupError) as error:
-        return Refusal("undecodable", f"detected as {encoding}, but {error}")
-    controls = sum(text.count(chr(code)) for code in _CONTROLS)
-    if controls > CONTROL_SHARE * len(text):
-        return Refusal("binary", f"detected as {encoding}, but {controls} of {len(text)} characters are control codes")
-    return text, encoding
-
-
-_CONTROLS = (*(code for code in range(32) if chr(code) not in "\t\n\f\r\x1b"), *range(0x7F, 0xA0))
-
-
-def valid_text(name: str) -> str:
-    """Return a name as valid Unicode: bytes of a file name that are not UTF-8 become `\\xNN`."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

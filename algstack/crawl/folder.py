@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import partial
-from pathlib import Path
-from typing import NamedTuple
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from algstack.crawl.files import FileReader, RawFile, Refusal, Repository
+from algstack.crawl.files import FileReader, RawFile, Repository
+from algstack.crawl.grants import FoundLicenses, LicenseFiles, is_noted, with_licenses
+from algstack.crawl.refusals import Refusal
 from algstack.crawl.task import CrawlTask, exclusion
 from algstack.errors import SourceError
 from algstack.manifest import FolderSource, LoadedManifest
@@ -39,15 +42,38 @@ def plan(source: FolderSource, manifest: LoadedManifest) -> list[CrawlTask]:
             f"source `{source.name}`: {root}: no such folder. Paths are relative to the manifest's folder."
         )
     tasks = [
-        CrawlTask("", [list(file) for file in files], partial(_read, folder, repository, files))
+        task
         for folder, repository in _repositories(source, root)
-        for files in _portions(list_files(folder, source.exclude))
+        for task in _plan_repository(folder, repository, list_files(folder, source.exclude))
     ]
     if not tasks:
         raise SourceError(
             f"source `{source.name}`: {root}: the folder is empty. Put files there, or remove the source."
         )
     return [task._replace(key=f"{number:05d}") for number, task in enumerate(tasks)]
+
+
+def _plan_repository(folder: Path, repository: Repository, listed: list[Listed]) -> Iterator[CrawlTask]:
+    for files in _portions(listed):
+        licenses = license_files(listed, files) if repository.license is None else []
+        yield CrawlTask("", _inputs(files, licenses), partial(_read, folder, repository, files, licenses))
+
+
+def _inputs(files: list[Listed], licenses: list[Listed]) -> list[list[Any]]:
+    return [[*map(list, files)], [*map(list, licenses)]]
+
+
+def license_files(listed: Iterable[Listed], files: Iterable[Listed]) -> list[Listed]:
+    """Return those of the listed files that say what some files' licence is: they stand beside or above one."""
+    folders = {file.path.rpartition("/")[0] for file in files}
+    above = {""} | {
+        str(parent) for folder in folders for parent in (PurePosixPath(folder), *PurePosixPath(folder).parents)
+    }
+    return [
+        file
+        for file in listed
+        if stat.S_ISREG(file.mode) and is_noted(file.path, file.size) and file.path.rpartition("/")[0] in above
+    ]
 
 
 def _repositories(source: FolderSource, root: Path) -> Iterator[tuple[Path, Repository]]:
@@ -97,8 +123,22 @@ def _portions(files: list[Listed]) -> Iterator[list[Listed]]:
         yield portion
 
 
-def _read(folder: Path, repository: Repository, files: list[Listed], reader: FileReader) -> Iterator[pa.RecordBatch]:
-    return reader.batches(repository, (read_file(folder, file, reader) for file in files))
+def _read(
+    folder: Path, repository: Repository, files: list[Listed], licenses: list[Listed], reader: FileReader
+) -> Iterator[pa.RecordBatch]:
+    batches = reader.batches(repository, (read_file(folder, file, reader) for file in files))
+    if repository.license:
+        return batches
+    return with_licenses(batches, None, read_licenses(folder, licenses))
+
+
+def read_licenses(folder: Path, files: Iterable[Listed]) -> FoundLicenses:
+    """Return what a folder's licence files say; one that cannot be read says nothing."""
+    noted = LicenseFiles()
+    for file in files:
+        with suppress(OSError):
+            noted.note(file.path, _read_bytes(folder / file.path))
+    return noted.found
 
 
 def read_file(folder: Path, file: Listed, reader: FileReader) -> RawFile:

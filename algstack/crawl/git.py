@@ -12,7 +12,9 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from algstack.crawl.files import FileReader, RawFile, Refusal, Repository
+from algstack.crawl.files import FileReader, RawFile, Repository
+from algstack.crawl.grants import FoundLicenses, LicenseFiles, is_noted, with_licenses
+from algstack.crawl.refusals import Refusal
 from algstack.crawl.task import CrawlTask, exclusion, paths_of
 from algstack.errors import SourceError
 from algstack.manifest import GitSource, LoadedManifest
@@ -64,18 +66,29 @@ def _plan_repository(source: GitSource, path: Path, key: str) -> CrawlTask:
 
 def _read(path: Path, repository: Repository, exclude: tuple[str, ...], reader: FileReader) -> Iterator[pa.RecordBatch]:
     assert repository.revision is not None
-    return reader.batches(repository, _files(path, repository.revision, exclude, reader))
-
-
-def _files(path: Path, commit: str, exclude: tuple[str, ...], reader: FileReader) -> Iterator[RawFile]:
     excluded = exclusion(exclude)
+    entries = [entry for entry in _list(path, repository.revision) if not excluded(entry.path)]
     with subprocess.Popen(
         _command(path, "cat-file", "--batch"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment()
     ) as objects:
-        for entry in _list(path, commit):
-            if not excluded(entry.path):
-                refusal = _refusal_by_mode(entry) or reader.refusal(entry.path, entry.size)
-                yield RawFile(entry.path, entry.size, refusal or _content(objects, entry))
+        batches = reader.batches(repository, _files(objects, entries, reader))
+        yield from batches if repository.license else with_licenses(batches, None, _licenses(objects, entries))
+
+
+def _files(objects: subprocess.Popen[bytes], entries: list[Entry], reader: FileReader) -> Iterator[RawFile]:
+    for entry in entries:
+        refusal = _refusal_by_mode(entry) or reader.refusal(entry.path, entry.size)
+        yield RawFile(entry.path, entry.size, refusal or _content(objects, entry))
+
+
+def _licenses(objects: subprocess.Popen[bytes], entries: list[Entry]) -> FoundLicenses:
+    noted = LicenseFiles()
+    for entry in entries:
+        if _refusal_by_mode(entry) is None and is_noted(entry.path, entry.size):
+            content = _content(objects, entry)
+            if isinstance(content, bytes):
+                noted.note(entry.path, content)
+    return noted.found
 
 
 def _list(path: Path, commit: str) -> list[Entry]:

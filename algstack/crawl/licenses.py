@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -30,26 +30,24 @@ HEADER = 4096
 _NAME = re.compile(
     r"(un)?licen[cs]e|copying|(licen[cs]e|copying)[-._ ][\w.+-]+|[\w.+-]+[-._]licen[cs]e(\.[a-z]+)?", re.IGNORECASE
 )
-_TEXT_ENDINGS = frozenset({"", ".md", ".txt", ".rst", ".mit", ".bsd", ".apache", ".gpl", ".lgpl", ".lesser"})
+_TEXT_ENDINGS = frozenset({"", "md", "txt", "rst", "mit", "bsd", "apache", "gpl", "lgpl", "lesser"})
 _COPYRIGHT = re.compile(r"^\W*(copyright\b|\(c\)|©|all rights reserved\b).*$", re.IGNORECASE | re.MULTILINE)
 _APPENDIX = re.compile(r"\bend of terms and conditions\b.*", re.IGNORECASE | re.DOTALL)
 _WORD = re.compile(r"[a-z0-9][a-z0-9.]*")
-_SPDX = re.compile(r"SPDX-License-Identifier:[ \t]*([A-Za-z0-9.+()-]+(?:[ \t]+[A-Za-z0-9.+()-]+)*)")
+SPDX_LINE = "SPDX-License-Identifier:"
+_SPDX = re.compile(SPDX_LINE + r"[ \t]*([A-Za-z0-9.+()-]+(?:[ \t]+[A-Za-z0-9.+()-]+)*)")
 _EXPRESSION = re.compile(r"\(*[A-Za-z0-9.-]+\+?\)*(?: (?:AND|OR|WITH) \(*[A-Za-z0-9.-]+\+?\)*)*")
 
 
 def is_license_file(path: str) -> bool:
     """Whether a path's name is one that licence texts have: `LICENSE`, `COPYING.txt`, `LICENSE-MIT`, …"""
-    name = PurePosixPath(path).name
-    return _NAME.fullmatch(name) is not None and _ending(name) in _TEXT_ENDINGS
-
-
-def _ending(name: str) -> str:
-    ending = PurePosixPath(name).suffix.lower()
+    name = path.rpartition("/")[2]
+    ending = name.rpartition(".")[2].lower() if "." in name else ""
     # `LICENSE-2.0` ends in a version, not in the name of a format.
-    return "" if ending[1:].isdigit() else ending
+    return (ending in _TEXT_ENDINGS or ending.isdigit()) and _NAME.fullmatch(name) is not None
 
 
+@lru_cache(256)  # the same text stands in many folders
 def recognise(text: str) -> str | None:
     """Return the SPDX id of a licence's full text, or of the SPDX line that stands in its place; None if unknown."""
     if found := in_header(text):

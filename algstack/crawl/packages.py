@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from algstack.crawl import licenses
 from algstack.crawl.files import FileReader, Repository
-from algstack.crawl.folder import SKIPPED_FOLDERS, Listed, read_file
+from algstack.crawl.folder import SKIPPED_FOLDERS, Listed, license_files, read_file, read_licenses
+from algstack.crawl.grants import Grant, with_licenses
 from algstack.crawl.task import CrawlTask, exclusion
 from algstack.errors import SourceError
 from algstack.manifest import LoadedManifest, PythonPackagesSource
@@ -91,4 +92,6 @@ def _license(package: Distribution) -> tuple[str | None, str | None]:
 
 
 def _read(root: Path, repository: Repository, files: list[Listed], reader: FileReader) -> Iterator[pa.RecordBatch]:
-    return reader.batches(repository, (read_file(root, file, reader) for file in files))
+    batches = reader.batches(repository, (read_file(root, file, reader) for file in files))
+    stated = Grant(repository.license, repository.license_source or "") if repository.license else None
+    return with_licenses(batches, stated, read_licenses(root, license_files(files, files)))

@@ -9,7 +9,8 @@ import polars as pl
 import pyarrow as pa
 
 from algstack import tables
-from algstack.crawl.files import FileReader, Refusal, drop
+from algstack.crawl.files import FileReader
+from algstack.crawl.refusals import Refusal, drop
 from algstack.crawl.task import CrawlTask, paths_of
 from algstack.documents import DECISIONS, DOCUMENTS
 from algstack.manifest import LoadedManifest, ParquetSource

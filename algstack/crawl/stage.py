@@ -22,14 +22,14 @@ from algstack.crawl.stackexchange import recent
 from algstack.crawl.stackexchange import source as stackexchange
 from algstack.crawl.task import CrawlTask
 from algstack.dataset import Counts, Part, StageFolder, StageRecord, TaskRecord, part_writer, run_tasks
-from algstack.documents import DECISIONS, DOCUMENTS
+from algstack.documents import DECISIONS, DOCUMENTS, batch_of
 from algstack.errors import DatasetError, ManifestError
 from algstack.manifest import GitHubSource, LoadedManifest, Source, StackExchangeApiSource, select
 from algstack.removal import Removals
 from algstack.toml import nearest
 from algstack.workspace import Context, DocumentPart, Workspace, as_frame
 
-CODE = "crawl-1"
+CODE = "crawl-2"
 """Raise when the same source gives other documents."""
 
 SCRATCH = ".scratch"
@@ -175,15 +175,8 @@ def write_task(stage: StageFolder, key: str, wanted: str, batches: Iterable[pa.R
 
 
 def _keeps(documents: pa.RecordBatch) -> pa.RecordBatch:
-    rows = documents.num_rows
-    known = {
-        "id": documents.column("id"),
-        "stage": pa.array(["crawl"] * rows),
-        "lang": documents.column("lang"),
-        "keep": pa.array([True] * rows),
-    }
-    columns = [known.get(field.name, pa.nulls(rows, field.type)) for field in DECISIONS]
-    return pa.RecordBatch.from_arrays(columns, schema=DECISIONS)
+    known = {"id": documents.column("id"), "stage": "crawl", "lang": documents.column("lang"), "keep": True}
+    return batch_of(DECISIONS, documents.num_rows, known)
 
 
 class _Tally:

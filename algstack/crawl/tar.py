@@ -7,6 +7,7 @@ with it. This reader knows what archives of code hold: ustar, GNU long names, pa
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
@@ -21,7 +22,7 @@ LONGEST_HEADER = 2**16
 """Bytes of a pax header or a long name; PATH_MAX is 4,096."""
 
 REGULAR = frozenset(b"\x0007")  # `7` is a contiguous file, read as a plain one
-HARD_LINK, SYMBOLIC_LINK, FOLDER = b"1", b"2", b"5"
+FILE, HARD_LINK, SYMBOLIC_LINK, FOLDER = b"0", b"1", b"2", b"5"
 
 
 class Damage(Exception):  # noqa: N818 - what it is, not an error of ours
@@ -128,6 +129,10 @@ class TarStream:
         while block := self._next_block():
             header = _parse(block)
             self._open(header.size)
+            if header.kind == FILE and not own and not common:
+                yield header
+                self._skip(self._left)
+                continue
             match header.kind:
                 case b"x" | b"X":
                     own |= _pax(self._header())
@@ -149,7 +154,7 @@ class TarStream:
 
     def read(self, size: int) -> bytes:
         """Return the present member's first bytes, at most `size`; once a member."""
-        content = self._take(min(size, self._size))
+        content = self._take(size if size < self._size else self._size)
         self._left -= len(content)
         return content
 
@@ -165,9 +170,9 @@ class TarStream:
     def _next_block(self) -> bytes:
         """Return the next header block; nothing at the end, which is two blocks of zeros."""
         block = self._take(BLOCK)
-        if block.count(0) < BLOCK:
+        if block != _ZEROS:
             return block
-        if self._take(BLOCK).count(0) < BLOCK:
+        if self._take(BLOCK) != _ZEROS:
             raise Damage("an empty header")
         return b""
 
@@ -205,22 +210,34 @@ class TarStream:
 
 # ustar: name, mode, uid, gid, size, mtime, checksum, type, link, magic, …, prefix
 _USTAR = struct.Struct("100s8x8x8x12s12x8sc100s6s2x32x32x8x8x155s12x")
+_ZEROS = bytes(BLOCK)
+_WITHOUT_CONTENT = frozenset({HARD_LINK, SYMBOLIC_LINK, FOLDER})
 
 
 def _parse(block: bytes) -> Header:
     name, size, checksum, kind, link, magic, prefix = _USTAR.unpack(block)
-    # The checksum is of the block with spaces in its place; old tars summed signed bytes.
-    if _number(checksum) != sum(block) - sum(checksum) + 8 * 32:
+    if not _adds_up(block, checksum):
         raise Damage("not a tar header (its checksum differs)")
-    path = _text(name.split(b"\0", 1)[0])
+    path = _text(name.partition(b"\0")[0])
     # GNU's magic is `ustar  `, and what stands in its prefix is not one.
     if magic == b"ustar\0" and prefix[0]:
-        path = "/".join((_text(prefix.split(b"\0", 1)[0]), path))
+        path = "/".join((_text(prefix.partition(b"\0")[0]), path))
     if kind == b"\0" and path.endswith("/"):  # a folder in tars before POSIX
         kind = FOLDER
     # Links and folders have no content, whatever size some writers give them.
-    length = 0 if kind in {HARD_LINK, SYMBOLIC_LINK, FOLDER} else _number(size)
-    return Header(path, length, kind, _text(link.split(b"\0", 1)[0]))
+    length = 0 if kind in _WITHOUT_CONTENT else _number(size)
+    return Header(path, length, kind, _text(link.partition(b"\0")[0]) if link[0] else "")
+
+
+ADLER = 65521
+"""What Adler-32 counts modulo: its lower half is one more than the sum of the bytes (RFC 1950)."""
+
+
+def _adds_up(block: bytes, checksum: bytes) -> bool:
+    """Whether a header's checksum is right: the sum of its bytes, with spaces where the checksum stands."""
+    # Adler-32 adds them up far faster than `sum`. A header's sum may reach twice its modulus, which is still a check.
+    total = (zlib.adler32(block) & 0xFFFF) - sum(checksum) + 8 * 32 - 1
+    return (_number(checksum) - total) % ADLER == 0
 
 
 def _number(digits: bytes) -> int:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from algstack.decontaminate.words import Bytes, Hashes, Positions, Words, empty_words, read_words, tables, words
 from algstack.vector import inlined, kernel
@@ -89,13 +90,17 @@ def _run_hash(hashes: Any, at: Any, n: Any) -> Any:
     return value ^ (value >> np.uint64(29))
 
 
-@kernel
-def run_hashes(hashes: Any, n: Any) -> Any:
+def run_hashes(hashes: Hashes, n: int) -> Hashes:
     """Return the hash of each run of `n` word hashes, none where there are fewer."""
     found = np.empty(max(hashes.size - n + 1, 0), np.uint64)
+    _hash_runs(hashes, n, found)
+    return found
+
+
+@kernel
+def _hash_runs(hashes: Any, n: Any, found: Any) -> None:
     for at in range(found.size):
         found[at] = _run_hash(hashes, at, n)
-    return found
 
 
 @inlined
@@ -113,24 +118,32 @@ def _window(hashes: Any, at: Any, n: Any, mask: Any) -> Any:
     return value
 
 
-@kernel
-def _windows_of(hashes: Any, offsets: Any, n: Any, mask: Any) -> Any:
+def _windows_of(hashes: Hashes, offsets: npt.NDArray[Any], n: int, mask: np.uint64) -> Hashes:
     """Return the windows of the runs that begin at some of the words, in rising order; each window once."""
-    found = np.empty(offsets.size * _stride(n), np.uint64)
+    found = np.empty(offsets.size * n, np.uint64)
+    return found[: _hash_windows(hashes, offsets, n, mask, found)]
+
+
+@kernel
+def _hash_windows(hashes: Any, offsets: Any, n: Any, mask: Any, found: Any) -> Any:
     count, following = 0, 0
     for offset in offsets:
         for at in range(max(np.int64(offset), following), np.int64(offset) + _stride(n)):
             found[count] = _window(hashes, at, n, mask)
             count, following = count + 1, at + 1
-    return found[:count]
+    return count
+
+
+def _telling(hashes: Hashes, is_long: npt.NDArray[np.bool_], n: int, wanted: int) -> npt.NDArray[np.bool_]:
+    """Mark the runs of `n` words with at least `wanted` different long words."""
+    found = np.zeros(max(hashes.size - n + 1, 0), np.bool_)
+    _mark_telling(hashes, is_long, n, wanted, found)
+    return found
 
 
 @kernel
-def _telling(hashes: Any, is_long: Any, n: Any, wanted: Any) -> Any:
-    """Mark the runs of `n` words with at least `wanted` different long words."""
-    count = max(hashes.size - n + 1, 0)
-    found = np.zeros(count, np.bool_)
-    for start in range(count):
+def _mark_telling(hashes: Any, is_long: Any, n: Any, wanted: Any, found: Any) -> None:
+    for start in range(found.size):
         different = 0
         for at in range(start, start + n):
             if is_long[at]:
@@ -143,7 +156,6 @@ def _telling(hashes: Any, is_long: Any, n: Any, wanted: Any) -> Any:
             if different >= wanted:
                 found[start] = True
                 break
-    return found
 
 
 @inlined
@@ -202,7 +214,7 @@ def _scan(data: Any, offsets: Any, word_tables: Any, runs: Any, words_: Any, lik
                 hashes[word] = hashes[count - held + word]
 
 
-@kernel
+@njit(cache=True, nogil=True, error_model="numpy")  # no `kernel`, since it makes a list
 def _matches(keys: Any, runs: Any) -> Any:
     """Return (place among the keys, place among the index's runs) of each match."""
     places = [(np.int64(0), np.int64(0))]

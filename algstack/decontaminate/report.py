@@ -13,18 +13,19 @@ from algstack import dataset
 from algstack.dataset import StageRecord
 
 FILE = "report.json"
+FINDINGS_FOLDER = "findings"
 EXAMPLES = 20
 """Nearest examples that are shown of each benchmark."""
 
 _EXAMPLE = ["id", "problem", "how", "words", "of", "similarity", "evidence"]
 
 
-def write(place: Path, record: StageRecord, repositories: Mapping[str, str]) -> None:
+def write(folder: Path, record: StageRecord, repositories: Mapping[str, str]) -> None:
     """Write the report of a complete stage beside its decisions."""
-    dataset.write_text(place / FILE, dataset.dump_json(compose(place, record, repositories)))
+    dataset.write_text(folder / FILE, dataset.dump_json(compose(folder, record, repositories)))
 
 
-def compose(place: Path, record: StageRecord | None, repositories: Mapping[str, str]) -> dict[str, Any]:
+def compose(folder: Path, record: StageRecord | None, repositories: Mapping[str, str]) -> dict[str, Any]:
     """Return the report as JSON values: what `report.json` holds.
 
     - `benchmarks`: for each that was applied `name`, `version`, `title`, `url`, `license`, `sha256` of the copy;
@@ -38,15 +39,15 @@ def compose(place: Path, record: StageRecord | None, repositories: Mapping[str, 
     - `dropped`: rule -> documents; `redacted`: kind -> places.
 
     Args:
-        place: the stage's folder.
+        folder: the stage's, where its findings lie.
         record: the stage's record; None if it only looked.
         repositories: repositories that are a benchmark by their content, with the evidence.
     """
-    folder = place / "findings"
-    found = dataset.load_stage(folder)
-    rows = [pl.read_parquet(folder / part.name) for part in found.parts] if found else []
+    place = folder / FINDINGS_FOLDER
+    found = dataset.load_stage(place)
+    rows = [pl.read_parquet(place / part.name) for part in found.parts] if found else []
     findings = pl.concat(rows) if rows else pl.DataFrame(schema={"benchmark": pl.String})
-    dropped = _dropped(place, record, findings)
+    dropped = _dropped(folder, record, findings)
     applied: list[dict[str, Any]] = found.config["benchmarks"] if found else []
     redacted = Counter[str]()
     for task in record.tasks if record else ():

@@ -9,35 +9,82 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import compress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import polars as pl
 import pyarrow.parquet as pq
 
-from algstack import dataset, engine
-from algstack.dataset import Counts, Part, StageFolder, StageRecord, TaskRecord
+from algstack import dataset, documents, engine
+from algstack.dataset import Counts, Part, PartWriter, StageFolder, StageRecord, TaskRecord
 from algstack.decontaminate import benchmarks, index, report
 from algstack.decontaminate.decide import REASONS, REPOSITORY, Verdict, decide
 from algstack.decontaminate.match import COLUMNS, FINDINGS, TALLIES, Finding, look
 from algstack.decontaminate.redact import marks, redact
-from algstack.documents import DECISIONS, DOCUMENTS, apply, clip
-from algstack.manifest import RedactConfig, select
-from algstack.workspace import Context, KeptDocuments, as_frame, decisions_name, kept_documents
+from algstack.documents import DECISIONS, DOCUMENTS, clip
+from algstack.manifest import DecontaminateConfig, RedactConfig, select
+from algstack.workspace import Context, Progress, as_frame, decisions_name, kept_documents
 
 STAGE = "decontaminate"
-CODE = "2"
+CODE = "1"
 """Raised when the same documents and benchmarks give other decisions."""
 
-FINDINGS_FOLDER = "findings"
 INDEX_FOLDER = "index"
 
 REPOSITORY_PROBLEMS = 5
 """Fewest problems of benchmarks in a repository for it to be taken for one."""
+
+
+class DocumentPart(Protocol):
+    """Documents that are looked at together: a part of a workspace, or of a table. Picklable.
+
+    `inputs` is what changes when the documents do: JSON values.
+    """
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def inputs(self) -> Sequence[Any]: ...
+
+    def frames(self, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]: ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is looked at, for which benchmarks, and where the results go."""
+
+    parts: Sequence[DocumentPart]
+    folder: Path
+    config: DecontaminateConfig
+    copies: Path
+    redaction: RedactConfig
+    workers: int
+    progress: Progress
+    writes_documents: bool = False
+
+    @property
+    def findings(self) -> Path:
+        """Folder of what the first pass finds."""
+        return self.folder / report.FINDINGS_FOLDER
+
+
+def job_of(context: Context) -> Job:
+    """The documents of a workspace that deduplication kept, and what its manifest says."""
+    config = context.manifest.config
+    return Job(
+        parts=kept_documents(context.workspace, after="dedup"),
+        folder=context.workspace.stage(STAGE),
+        config=config.decontaminate,
+        copies=context.manifest.resolve(config.decontaminate.folder),
+        redaction=config.redact,
+        workers=context.workers,
+        progress=context.progress,
+    )
 
 
 def run(context: Context) -> StageRecord:
@@ -47,92 +94,90 @@ def run(context: Context) -> StageRecord:
         DatasetError: a stage before is not complete.
         ManifestError, SourceError: a benchmark is not known, missing, or cannot be read.
     """
-    return run_on(context, kept_documents(context.workspace, after="dedup"), context.workspace.stage(STAGE))
+    return run_job(job_of(context))
 
 
-def run_on(
-    context: Context, parts: Sequence[KeptDocuments], place: Path, *, writes_documents: bool = False
-) -> StageRecord:
-    """Decide on parts of documents, into a folder; write those that are kept beside the decisions if that is asked."""
-    found = find(context, parts, place)
-    config, redaction = context.manifest.config.decontaminate, context.manifest.config.redact
-    repositories = _benchmark_repositories(found, config.repository_share)
+def run_job(job: Job) -> StageRecord:
+    """Decide on every document of a job; see `run`."""
+    found = find(job)
+    repositories = _benchmark_repositories(found, job.config.repository_share)
     folder = StageFolder(
-        place,
+        job.folder,
         STAGE,
         CODE,
-        {"action": config.action, "redact": select(redaction), "findings": found.fingerprint if found else None},
+        {
+            "action": job.config.action,
+            "redact": select(job.redaction),
+            "findings": found.fingerprint if found else None,
+        },
     )
     tasks = {
         part.key: DecideTask(
             documents=part,
-            findings=place / FINDINGS_FOLDER if found else None,
+            findings=job.findings if found else None,
             repositories=frozenset(repositories),
-            action=config.action,
-            redaction=redaction,
-            writes_documents=writes_documents,
+            action=job.config.action,
+            redaction=job.redaction,
             folder=folder.path,
             fingerprint=folder.task_fingerprint([list(part.inputs), sorted(repositories)]),
+            writes_documents=job.writes_documents,
         )
-        for part in parts
+        for part in job.parts
     }
     wanted = {key: task.fingerprint for key, task in tasks.items()}
 
     def run_missing(keys: list[str]) -> Iterator[TaskRecord]:
-        context.progress.total(STAGE, len(keys))
-        for record in engine.run(decide_part, [tasks[key] for key in keys], context.workers):
-            context.progress.advance(record.counts)
+        job.progress.total(STAGE, len(keys))
+        for record in engine.run(decide_part, [tasks[key] for key in keys], job.workers):
+            job.progress.advance(record.counts)
             yield record
 
     record = dataset.run_tasks(folder, wanted, run_missing)
-    report.write(place, record, repositories)
+    report.write(job.folder, record, repositories)
     return record
 
 
-def find(context: Context, documents: Sequence[KeptDocuments], place: Path) -> StageRecord | None:
+def find(job: Job) -> StageRecord | None:
     """Find what documents share with the benchmarks; None if no benchmark is wanted."""
-    config = context.manifest.config.decontaminate
-    copies, missing = benchmarks.find(config, context.manifest.resolve(config.folder))
+    copies, missing = benchmarks.find(job.config, job.copies)
     for name in missing:
-        context.progress.note(f"{STAGE}: there is no copy of `{name}`; it is not applied.")
+        job.progress.note(f"{STAGE}: there is no copy of `{name}`; it is not applied.")
     if not copies:
         return None
-    identity = index.build(place / INDEX_FOLDER, copies, config.ngram)
-    applied = [one._asdict() for one in index.load(place / INDEX_FOLDER).applied]
+    index_folder = job.folder / INDEX_FOLDER
+    identity = index.build(index_folder, copies, job.config.ngram)
+    applied = [one._asdict() for one in index.load(index_folder).applied]
     folder = StageFolder(
-        place / FINDINGS_FOLDER,
-        f"{STAGE}-findings",
-        CODE,
-        {"index": identity, "benchmarks": applied, "missing": missing},
+        job.findings, f"{STAGE}-findings", CODE, {"index": identity, "benchmarks": applied, "missing": missing}
     )
-    parts = {part.key: part for part in documents}
+    parts = {part.key: part for part in job.parts}
     wanted = {key: folder.task_fingerprint(list(part.inputs)) for key, part in parts.items()}
 
     def run_missing(keys: list[str]) -> Iterator[TaskRecord]:
-        context.progress.total(f"{STAGE} (finding)", len(keys))
-        work = partial(find_in_part, folder=folder.path, index_folder=place / INDEX_FOLDER)
-        for record in engine.run(work, [(parts[key], wanted[key]) for key in keys], context.workers):
-            context.progress.advance(record.counts)
+        job.progress.total(f"{STAGE} (finding)", len(keys))
+        work = partial(find_in_part, folder=folder.path, index_folder=index_folder)
+        for record in engine.run(work, [(parts[key], wanted[key]) for key in keys], job.workers):
+            job.progress.advance(record.counts)
             yield record
 
     return dataset.run_tasks(folder, wanted, run_missing)
 
 
-def find_in_part(task: tuple[KeptDocuments, str], folder: Path, index_folder: Path) -> TaskRecord:
+def find_in_part(task: tuple[DocumentPart, str], folder: Path, index_folder: Path) -> TaskRecord:
     """Write what one part of documents shares with the benchmarks."""
-    documents, wanted = task
+    part, wanted = task
     loaded = index.load(index_folder)
     done: list[Part] = []
     counts, tallies = Counts(), []
-    with dataset.part_writer(folder, findings_name(documents.key), FINDINGS, done) as writer:
-        for frame in documents.frames((*COLUMNS, "size")):
+    with dataset.part_writer(folder, findings_name(part.key), FINDINGS, done) as writer:
+        for frame in part.frames((*COLUMNS, "size")):
             found, by_repository = look(frame, loaded)
             writer.write(found.to_arrow())
             tallies.append(by_repository)
             size = int(frame["size"].sum())
             counts += Counts(documents=frame.height, kept=frame.height, bytes=size, bytes_kept=size)
     return TaskRecord(
-        task=documents.key, fingerprint=wanted, counts=counts, parts=tuple(done), note={"repositories": _note(tallies)}
+        task=part.key, fingerprint=wanted, counts=counts, parts=tuple(done), note={"repositories": _note(tallies)}
     )
 
 
@@ -174,47 +219,43 @@ def _benchmark_repositories(found: StageRecord | None, share: float) -> dict[str
 class DecideTask:
     """One part of documents to decide on."""
 
-    documents: KeptDocuments
+    documents: DocumentPart
     findings: Path | None
     repositories: frozenset[str]
     action: Literal["drop", "cut"]
     redaction: RedactConfig
-    writes_documents: bool
     folder: Path
     fingerprint: str
+    writes_documents: bool = False
 
 
 def decide_part(task: DecideTask) -> TaskRecord:
-    """Write the decisions about one part of documents."""
+    """Write the decisions about one part of documents, and the documents that stay where they are wanted."""
     findings = _findings_of(task)
+    key = task.documents.key
     done: list[Part] = []
     counts, redacted = Counts(), Counter[str]()
-    columns = DOCUMENTS.names if task.writes_documents else (*COLUMNS, "size")
     with ExitStack() as stack:
-        decisions = dataset.part_writer(task.folder, decisions_name(task.documents.key), DECISIONS, done)
-        writer = stack.enter_context(decisions)
-        kept = stack.enter_context(_kept_writer(task, done))
-        for frame in task.documents.frames(columns):
+        writer = stack.enter_context(dataset.part_writer(task.folder, decisions_name(key), DECISIONS, done))
+        kept: PartWriter | None = None
+        if task.writes_documents:
+            kept = stack.enter_context(dataset.part_writer(task.folder, f"documents-{key}.parquet", DOCUMENTS, done))
+        for frame in task.documents.frames(None if kept else (*COLUMNS, "size")):
             verdicts = _verdicts(frame, findings, task)
             redacted += _redact(frame, verdicts, task.redaction)
             decided = _decisions(frame, verdicts)
             counts += _count(decided)
-            writer.write(decided.select(DECISIONS.names).to_arrow())
-            if kept is not None:
-                kept.write(apply(frame, decided).to_arrow())
+            decisions = decided.select(DECISIONS.names)
+            writer.write(decisions.to_arrow())
+            if kept:
+                kept.write(documents.apply(frame, decisions).to_arrow())
     return TaskRecord(
-        task=task.documents.key,
+        task=key,
         fingerprint=task.fingerprint,
         counts=counts,
         parts=tuple(sorted(done, key=lambda part: part.name)),
         note={"redacted": dict(sorted(redacted.items()))},
     )
-
-
-def _kept_writer(task: DecideTask, done: list[Part]) -> AbstractContextManager[dataset.PartWriter | None]:
-    if not task.writes_documents:
-        return nullcontext()
-    return dataset.part_writer(task.folder, f"documents-{task.documents.key}.parquet", DOCUMENTS, done)
 
 
 def _findings_of(task: DecideTask) -> dict[str, list[Finding]]:
@@ -297,7 +338,7 @@ def _count(decisions: pl.DataFrame) -> Counts:
 def report_only(context: Context) -> dict[str, Any]:
     """Find what would be taken out, and return the report; no decision is written."""
     with dataset.locked(context.workspace.path):
-        place = context.workspace.stage(STAGE)
-        found = find(context, kept_documents(context.workspace, after="dedup"), place)
-        repositories = _benchmark_repositories(found, context.manifest.config.decontaminate.repository_share)
-        return report.compose(place, None, repositories)
+        job = job_of(context)
+        found = find(job)
+        repositories = _benchmark_repositories(found, job.config.repository_share)
+        return report.compose(job.folder, None, repositories)

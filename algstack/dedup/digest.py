@@ -22,6 +22,7 @@ from algstack.dedup.headers import header_end
 from algstack.dedup.kernel import (
     FOLD_FACTOR,
     MOST_SHINGLES,
+    NOTHING,
     TOKEN_SEED,
     U32,
     U64,
@@ -47,7 +48,7 @@ SKETCH_WORDS = SKETCHED // 16
 
 
 class Permutations(NamedTuple):
-    """datasketch's permutations of its scheme `affine32`, filled up to a multiple of 8."""
+    """datasketch's permutations of its scheme `affine32`, filled up to a multiple of 16."""
 
     values: int
     factors: NDArray[np.uint32]
@@ -57,7 +58,7 @@ class Permutations(NamedTuple):
 def permutations(values: int) -> Permutations:
     """Return the permutations that `datasketch.MinHash(values)` uses."""
     factors, summands = MinHash(values).permutations
-    missing = -values % 8
+    missing = -values % 16
     return Permutations(values, np.pad(factors, (0, missing), mode="edge"), np.pad(summands, (0, missing), mode="edge"))
 
 
@@ -171,7 +172,7 @@ def put_key(keys: Any, place: Any, key: Any, bits: Any, document: Any) -> None:
 
 @kernel
 def _pack(values: Any, wanted: Any, bits: Any, first: Any, keys: Any) -> int:
-    count = 0
+    count = NOTHING
     for row in range(len(values)):
         if wanted[row]:
             put_key(keys, count, values[row], bits, first + row)
@@ -182,7 +183,7 @@ def _pack(values: Any, wanted: Any, bits: Any, first: Any, keys: Any) -> int:
 def keys_of(values: NDArray[np.uint64], wanted: NDArray[np.bool_], bits: int, first: int) -> Keys:
     """Return rows for those documents that are wanted, each with one key; the number of the first is `first`."""
     keys = _new_keys(len(values))
-    return _first(keys, _pack(values, wanted, bits, first, keys))
+    return _first(keys, _pack(np.ascontiguousarray(values), wanted, bits, first, keys))
 
 
 @inlined
@@ -196,7 +197,7 @@ def _sign(
     """
     signature[:] = U32(0xFFFFFFFF)
     body = header_end(data, begin, end)
-    at, held, total, stored, foreign, bodied = begin, 0, 0, 0, 0, 0
+    at, held, total, stored, foreign, bodied = begin, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING
     body_sum = ZERO
     while at < end:
         if at == body:
@@ -254,7 +255,7 @@ def _digest(
     bits: Any, scratch: Scratch, hashes: Any, room: Any, signature: Any,
     shingles: Any, body_sizes: Any, starts: Any, sketches: Any, signatures: Any, body_keys: Any, band_keys: Any,
 ) -> Any:  # fmt: skip
-    banded = 0
+    banded = NOTHING
     for row in range(len(offsets) - 1):
         if not wanted[row]:
             continue
@@ -262,7 +263,7 @@ def _digest(
             data, offsets[row], offsets[row + 1], factors, summands, scratch, hashes, room, signature
         )
         if len(signatures):
-            copy(signature, 0, bands * rows, signatures[row], 0)
+            copy(signature, NOTHING, bands * rows, signatures[row], NOTHING)
         shingles[row] = U32(min(total, 0xFFFFFFFF))
         if total == 0 or total > LARGEST:
             continue

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from algstack.dedup.kernel import U64, load_within
+from algstack.dedup.kernel import NOTHING, U64, load_within
 from algstack.dedup.texts import Texts
 from algstack.vector import folded_product, inlined, kernel, load64
 
@@ -62,25 +62,27 @@ def _with_newlines(data: Any, begin: Any, end: Any, out: Any) -> Any:
 
 
 @kernel
-def fingerprints(data: Any, offsets: Any, out: Any) -> None:
+def fingerprints(data: Any, offsets: Any, plain: Any, out: Any) -> None:
     """Write the fingerprint of each text, line ends normalised.
 
     Args:
         data: the texts' bytes.
         offsets: (n + 1,) int64.
+        plain: room for the longest of them.
         out: (n, 2) uint64.
     """
     for row in range(len(offsets) - 1):
-        begin, end = offsets[row], offsets[row + 1]
+        source, begin, end = data, offsets[row], offsets[row + 1]
         if _has_return(data, begin, end):
-            plain = np.empty(end - begin, np.uint8)
-            out[row, 0], out[row, 1] = fingerprint(plain, 0, _with_newlines(data, begin, end, plain))
-        else:
-            out[row, 0], out[row, 1] = fingerprint(data, begin, end)
+            begin, end = NOTHING, _with_newlines(data, begin, end, plain)
+            source = plain
+        out[row, 0], out[row, 1] = fingerprint(source, begin, end)
 
 
 def fingerprints_of(texts: Texts) -> NDArray[np.uint64]:
     """Return the fingerprints of texts, (n, 2)."""
     out = np.empty((len(texts), 2), np.uint64)
-    fingerprints(texts.data, texts.offsets, out)
+    # Not touched, and so no memory, unless there is a text with such line ends.
+    plain = np.empty(int(np.diff(texts.offsets).max(initial=0)), np.uint8)
+    fingerprints(texts.data, texts.offsets, plain, out)
     return out

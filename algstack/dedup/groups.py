@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from algstack.dedup.digest import agreement
 from algstack.dedup.fingerprint import S0, S1
-from algstack.dedup.kernel import U64
+from algstack.dedup.kernel import I64, NOTHING, U64
 from algstack.vector import copy, folded_product, inlined, kernel
 
 PRUNED = 64
@@ -70,7 +70,7 @@ class GroupSet:
 
 @kernel
 def _take(members: Any, starts: Any, sizes: Any, chosen: Any, out: Any) -> None:
-    place = 0
+    place = NOTHING
     for group in chosen:
         size = sizes[group]
         copy(members, starts[group], size, out, place)
@@ -162,7 +162,7 @@ def unite(members: Any, starts: Any, parents: Any) -> None:
 @inlined
 def join(parents: Any, one: Any, other: Any) -> None:
     """Join the components of two documents."""
-    one, other = root(parents, one), root(parents, other)
+    one, other = root(parents, I64(one)), root(parents, I64(other))
     parents[max(one, other)] = min(one, other)
 
 
@@ -170,7 +170,7 @@ def join(parents: Any, one: Any, other: Any) -> None:
 def flatten(parents: Any) -> None:
     """Point every document at the root of its component."""
     for document in range(len(parents)):
-        parents[document] = root(parents, document)
+        parents[document] = root(parents, I64(document))
 
 
 @inlined
@@ -178,5 +178,5 @@ def root(parents: Any, document: Any) -> Any:
     """Return the root of a document's component, halving the way there."""
     while parents[document] != document:
         parents[document] = parents[parents[document]]
-        document = parents[document]
+        document = I64(parents[document])
     return document

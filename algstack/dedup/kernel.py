@@ -17,14 +17,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algstack.dedup import shingles
-from algstack.vector import LANES, bit_count, folded_product, inlined, kernel, load64, trailing_zeros, word_mask
+from algstack.vector import (
+    LANES,
+    bit_count,
+    folded_product,
+    inlined,
+    kernel,
+    load64,
+    lower_16,
+    lower_64,
+    trailing_zeros,
+    word_mask,
+)
 
 BLOCK = 16_384
 """Bytes of text that are taken at once."""
 
 # Kernels know numpy's fixed-width numbers only: a Python integer would turn 64-bit arithmetic into floating point.
-U32, U64 = np.uint32, np.uint64
+# Indices of the inner loops are unsigned: of others numba asks each time whether they count from the end.
+U32, U64, I64 = np.uint32, np.uint64, np.int64
 ZERO, ONE = U64(0), U64(1)
+NOTHING = I64(0)
+"""Where counting begins. A bare 0 that is handed to a step is a type of its own to numba, which compiles it twice."""
+
 TOKEN_SEED, FOLD_FACTOR = U64(shingles.TOKEN_SEED), U64(shingles.FOLD_FACTOR)
 _, R1, R2, R3, R4 = (U64(rotation) for rotation in shingles.ROTATIONS)
 FIRST_BYTES = np.array([(1 << 8 * count) - 1 for count in range(9)], np.uint64)
@@ -94,22 +109,21 @@ def _token_edges(data: Any, begin: Any, end: Any, edges: Any) -> Any:
 
     An odd number says that the last token goes on to the very end, and perhaps beyond it.
     """
-    count = 0
-    before = ZERO
+    count = before = ZERO
     for at in range(begin, end, LANES):
         mask = _word_mask_within(data, at, end)
         # A bit that differs from the one before it is an edge; the first one differs from the last block's last.
         changes = mask ^ ((mask << ONE) | before)
         before = mask >> U64(63)
         place = count
-        count += bit_count(changes)
+        count += U64(bit_count(changes))
         # Four without asking whether they are there: what is too much, the next edges overwrite.
         while place < count:
             for ahead in range(4):
-                edges[place + ahead] = at - begin + trailing_zeros(changes)
+                edges[place + U64(ahead)] = at - begin + trailing_zeros(changes)
                 changes &= changes - ONE
-            place += 4
-    return count
+            place += U64(4)
+    return I64(count)
 
 
 @inlined
@@ -148,9 +162,9 @@ def _rotated(value: Any, by: Any) -> Any:
 def _shingles_of_tokens(tokens: Any, count: Any, out: Any) -> Any:
     """Write the hash of every five neighbouring tokens; return how many shingles there are."""
     found = max(count - HELD, 0)
-    for i in range(found):
-        two, three = _rotated(tokens[i + 1], R1), _rotated(tokens[i + 2], R2)
-        four, five = _rotated(tokens[i + 3], R3), _rotated(tokens[i + 4], R4)
+    for i in range(U64(found)):
+        two, three = _rotated(tokens[i + ONE], R1), _rotated(tokens[i + U64(2)], R2)
+        four, five = _rotated(tokens[i + U64(3)], R3), _rotated(tokens[i + U64(4)], R4)
         out[i] = tokens[i] + two + three + four + five
     return found
 
@@ -186,9 +200,9 @@ def next_shingles(data: Any, at: Any, end: Any, held: Any, scratch: Any, out: An
             scratch.edges[edges] = following - at
             edges += 1
     count = held + edges // 2
-    for i in range(edges // 2):
-        begin = scratch.edges[2 * i]
-        scratch.tokens[held + i] = _hash_token(data, at + begin, scratch.edges[2 * i + 1] - begin)
+    for i in range(U64(edges // 2)):
+        begin = scratch.edges[i + i]
+        scratch.tokens[U64(held) + i] = _hash_token(data, at + begin, scratch.edges[i + i + ONE] - begin)
     found = _shingles_of_tokens(scratch.tokens, count, out)
     held = min(count, HELD)
     for i in range(held):
@@ -213,29 +227,17 @@ def _mix32(value: Any) -> Any:
 def lower_minima(hashes: Any, mixed: Any, count: Any, factors: Any, summands: Any, signature: Any) -> Any:
     """Lower a signature's values to those of `count` shingles: datasketch's `affine32`, bit for bit.
 
-    Eight permutations at a time stay in registers while the block's shingles stream past.
+    Permutations stay in registers, 64 at a time, while the block's shingles stream past.
     """
     for i in range(count):
         mixed[i] = _mix32(U32(hashes[i] >> U64(32)))
-    for k in range(0, len(factors), 8):
-        a0, a1, a2, a3 = factors[k], factors[k + 1], factors[k + 2], factors[k + 3]
-        a4, a5, a6, a7 = factors[k + 4], factors[k + 5], factors[k + 6], factors[k + 7]
-        b0, b1, b2, b3 = summands[k], summands[k + 1], summands[k + 2], summands[k + 3]
-        b4, b5, b6, b7 = summands[k + 4], summands[k + 5], summands[k + 6], summands[k + 7]
-        m0, m1, m2, m3 = signature[k], signature[k + 1], signature[k + 2], signature[k + 3]
-        m4, m5, m6, m7 = signature[k + 4], signature[k + 5], signature[k + 6], signature[k + 7]
-        for i in range(count):
-            x = mixed[i]
-            m0 = min(m0, U32(a0 * x + b0))
-            m1 = min(m1, U32(a1 * x + b1))
-            m2 = min(m2, U32(a2 * x + b2))
-            m3 = min(m3, U32(a3 * x + b3))
-            m4 = min(m4, U32(a4 * x + b4))
-            m5 = min(m5, U32(a5 * x + b5))
-            m6 = min(m6, U32(a6 * x + b6))
-            m7 = min(m7, U32(a7 * x + b7))
-        signature[k], signature[k + 1], signature[k + 2], signature[k + 3] = m0, m1, m2, m3
-        signature[k + 4], signature[k + 5], signature[k + 6], signature[k + 7] = m4, m5, m6, m7
+    first = ZERO
+    while first + U64(64) <= U64(len(factors)):
+        lower_64(mixed, count, factors, summands, signature, first)
+        first += U64(64)
+    while first < U64(len(factors)):
+        lower_16(mixed, count, factors, summands, signature, first)
+        first += U64(16)
 
 
 @kernel
@@ -245,7 +247,7 @@ def sign(data: Any, offsets: Any, factors: Any, summands: Any, scratch: Any, sig
     Args:
         data: the texts' bytes.
         offsets: (n + 1,) int64; text i is `data[offsets[i]:offsets[i + 1]]`.
-        factors, summands: the permutations, a multiple of 8 of them, uint32.
+        factors, summands: the permutations, a multiple of 16 of them, uint32.
         scratch: this thread's work space.
         signatures: (n, permutations) uint32; all ones for a text without a shingle.
         counts: (n,) int64.
@@ -253,7 +255,7 @@ def sign(data: Any, offsets: Any, factors: Any, summands: Any, scratch: Any, sig
     for row in range(len(offsets) - 1):
         signature = signatures[row]
         signature[:] = U32(0xFFFFFFFF)
-        at, end, held, total = offsets[row], offsets[row + 1], 0, 0
+        at, end, held, total = offsets[row], offsets[row + 1], NOTHING, NOTHING
         while at < end:
             at, held, found = next_shingles(data, at, end, held, scratch, scratch.shingles)
             lower_minima(scratch.shingles, scratch.mixed, found, factors, summands, signature)

@@ -39,7 +39,7 @@ class Spill:
         if not len(keys.rows):
             return
         bounds, rows = np.zeros(self.partitions + 1, np.int64), np.empty(len(keys.rows), np.uint64)
-        _scatter(keys.partitions, keys.rows, bounds, rows)
+        _scatter(keys.partitions, keys.rows, bounds, np.empty(self.partitions, np.int64), rows)
         with self._lock:
             self._pending.append((bounds, rows))
             self._pending_bytes += rows.nbytes
@@ -74,13 +74,14 @@ class Spill:
 
 
 @kernel
-def _scatter(partitions: Any, rows: Any, bounds: Any, out: Any) -> None:
+def _scatter(partitions: Any, rows: Any, bounds: Any, place: Any, out: Any) -> None:
     """Sort rows by partition, by counting: partition p becomes `out[bounds[p]:bounds[p + 1]]`."""
     for partition in partitions:
         bounds[partition + 1] += 1
     for number in range(len(bounds) - 1):
         bounds[number + 1] += bounds[number]
-    place = bounds[:-1].copy()
+    for number in range(len(place)):
+        place[number] = bounds[number]
     for i in range(len(rows)):
         out[place[partitions[i]]] = rows[i]
         place[partitions[i]] += 1

@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 
 from algstack.dataset import (
+    STAGE_FILE,
     Counts,
     Part,
     StageFolder,
@@ -21,6 +22,7 @@ from algstack.dataset import (
     dump_json,
     part_writer,
     run_tasks,
+    sha256_file,
     write_text,
 )
 from algstack.dedup import audit, bands, clusters
@@ -31,11 +33,11 @@ from algstack.dedup.state import MEMORY, RULES, Settings
 from algstack.documents import DECISIONS
 from algstack.errors import AlgstackError, DatasetError
 from algstack.manifest import DedupConfig, select
-from algstack.workspace import Context, KeptDocuments, decisions_name, kept_documents
+from algstack.workspace import CLUSTERS, Context, KeptDocuments, decisions_name, kept_documents
 
 STAGE = "dedup"
-CODE = "2"
-"""Raised when the same documents give other decisions."""
+CODE = "3"
+"""Raised when the same documents give other decisions or clusters."""
 
 
 LEAST_MEMORY = 64 << 20
@@ -115,14 +117,18 @@ def run(context: Context, memory: int = MEMORY) -> StageRecord:
 def run_audit(context: Context, sample: int, memory: int = MEMORY) -> audit.Audit:
     """Deduplicate once more, decide nothing, and compare a sample of documents with all others exactly.
 
-    What was found is written to `audit.json` in the stage's folder.
+    What was found is written to `audit.json` in the stage's folder, with the checksum of the stage's record: an audit
+    says nothing of a later deduplication.
     """
     parts = [KeptPart(part) for part in kept_documents(context.workspace, after="filter")]
     with spilling(context.workspace.stage(STAGE)) as spill:
         done = Deduplication(parts, settings(context.manifest.config.dedup, context.workers, memory), spill)
         done.run()
         found = audit.audit(done, sample)
-    write_text(context.workspace.stage(STAGE) / "audit.json", dump_json(found.as_json()))
+    folder = context.workspace.stage(STAGE)
+    record = folder / STAGE_FILE
+    of = {"stage": sha256_file(record) if record.is_file() else None}
+    write_text(folder / "audit.json", dump_json(found.as_json() | of))
     return found
 
 
@@ -152,7 +158,7 @@ def spilling(folder: Path) -> Iterator[Path]:
 
 def _write_clusters(folder: StageFolder, wanted: str, done: Deduplication) -> TaskRecord:
     written: list[Part] = []
-    with part_writer(folder.path, "clusters.parquet", clusters.CLUSTERS, written) as writer:
+    with part_writer(folder.path, CLUSTERS, clusters.CLUSTERS, written) as writer:
         writer.write(clusters.clusters(done).to_arrow())
     return TaskRecord(task=CLUSTERS_TASK, fingerprint=wanted, counts=Counts(), parts=tuple(written))
 

@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 
 from algstack.errors import DatasetError
 
+# numba compiles a kernel anew for arrays that may be written, and for those that may not: the bytes of all texts may not,
+# their bounds may.
+_NO_BYTES = np.frombuffer(b"\0", np.uint8)
+
 _KINDS = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
 
 
@@ -37,11 +41,11 @@ def as_texts(array: pa.Array) -> Texts:
     wide = array.type in (pa.large_string(), pa.large_binary())
     _, offsets, data = array.buffers()
     if not len(array) or offsets is None:
-        return Texts(np.zeros(1, np.uint8), np.zeros(len(array) + 1, np.int64), np.zeros(len(array), np.bool_))
+        return Texts(_NO_BYTES, np.zeros(len(array) + 1, np.int64), np.zeros(len(array), np.bool_))
     bounds = np.frombuffer(offsets, np.int64 if wide else np.int32)[array.offset : array.offset + len(array) + 1]
-    content = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)
+    content = np.frombuffer(data, np.uint8) if data is not None and data.size else _NO_BYTES
     valid = np.ones(len(array), np.bool_) if not array.null_count else array.is_valid().to_numpy(zero_copy_only=False)
-    return Texts(content, bounds.astype(np.int64, copy=False), valid)
+    return Texts(content, bounds.astype(np.int64), valid)
 
 
 def _plain(array: pa.Array) -> pa.Array:

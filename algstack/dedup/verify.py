@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from algstack.dedup.digest import agreement
 from algstack.dedup.groups import join, root
-from algstack.dedup.kernel import U64, ZERO, Scratch, next_shingles
-from algstack.vector import copy, inlined, kernel
+from algstack.dedup.kernel import I64, NOTHING, U64, ZERO, Scratch, next_shingles
+from algstack.vector import copy, inlined, kernel, spliced
 
 KEPT = -1
 BY_BODY, BY_SHINGLES = 1, 2
@@ -138,7 +138,7 @@ def _compare(table: Any, places: Any, size: Any, hashes: Any, mark: Any, thresho
     return common / (size + fresh) if enough else -1.0
 
 
-@inlined
+@spliced
 def _hashes(sets: Any, node: Any) -> Any:
     start, size = sets.starts[node], sets.sizes[node]
     if start >= 0:
@@ -161,10 +161,10 @@ def read_hashes(data: Any, offsets: Any, slots: Any, scratch: Scratch, starts: A
         slot = slots[row]
         if slot < 0 or starts[slot] >= 0:
             continue
-        at, end, held, place = offsets[row], offsets[row + 1], 0, -1 - starts[slot]
+        at, end, held, place = offsets[row], offsets[row + 1], NOTHING, -1 - starts[slot]
         while at < end:
             at, held, found = next_shingles(data, at, end, held, scratch, scratch.shingles)
-            copy(scratch.shingles, 0, found, read, place)
+            copy(scratch.shingles, NOTHING, found, read, place)
             place += found
 
 
@@ -191,7 +191,7 @@ def decide(
         for joined in range(nodes.joined_starts[node], nodes.joined_starts[node + 1]):
             group = nodes.joined[joined]
             for i in range(nodes.starts[group], nodes.starts[group + 1]):
-                other = nodes.members[i]
+                other = I64(nodes.members[i])
                 if other <= node or seen[other] == node or keepers[other] != KEPT or nodes.frozen[other]:
                     continue
                 seen[other] = node
@@ -245,12 +245,12 @@ def connect(
         for joined in range(nodes.joined_starts[node], nodes.joined_starts[node + 1]):
             group = nodes.joined[joined]
             for i in range(nodes.starts[group], nodes.starts[group + 1]):
-                other = nodes.members[i]
+                other = I64(nodes.members[i])
                 # Two that are both kept were compared before, and are unlike.
                 if other <= node or seen[other] == node or (keepers[node] == KEPT and keepers[other] == KEPT):
                     continue
                 seen[other] = node
-                if root(components, documents[node]) == root(components, documents[other]):
+                if root(components, I64(documents[node])) == root(components, I64(documents[other])):
                     continue
                 if agreement(nodes.sketches[node], nodes.sketches[other]) < least:
                     continue

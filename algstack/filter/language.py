@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from contextlib import suppress
+from functools import cached_property, lru_cache
+from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -328,13 +331,35 @@ def _load_language(path: Path) -> Language:
 
 
 def check(language: Language | RuleSet, text: str, path: Path) -> None:
-    """Raise ManifestError for an unusable pattern or an example that does not do what it should."""
+    """Raise ManifestError for an unusable pattern or an example that does not do what it should.
+
+    That a file has no such fault is remembered in the user's cache: all examples together take a second.
+    """
+    known = _remembered(text)
+    if known.is_file():
+        return
     from algstack.filter import examples  # examples need the kernels, which are slow to import
 
     if problem := examples.first_problem(language):
         location, what = problem
         key = ".".join(str(step) for step in location)
         raise ManifestError(f"{path}:{toml.line_of(text, location)}: `{key}`: {what}")
+    with suppress(OSError):
+        known.parent.mkdir(parents=True, exist_ok=True)
+        known.touch()
+
+
+def _remembered(text: str) -> Path:
+    """The file whose presence says that a filter file has passed: its name is made of all that this depends on."""
+    return data.cache_folder() / "checked" / sha256(f"{_revision()}\n{text}".encode()).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _revision() -> str:
+    """Changes with the code that reads filter files, and with the engine of its patterns."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    code = sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+    return f"{code} polars {version('polars')}"
 
 
 def _shared_rules(language: Language, text: str, path: Path) -> Iterator[Rule]:

@@ -5,11 +5,9 @@ The model is that of the package `langid`, which AlgebraicStack used; the walk t
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
@@ -18,6 +16,7 @@ import polars as pl
 from numba import njit
 from numpy.typing import NDArray
 
+from algstack.data import cache_folder
 from algstack.dataset import written_atomically
 from algstack.errors import AlgstackError
 from algstack.filter.scan import Bytes, as_texts
@@ -40,7 +39,7 @@ class _Model(NamedTuple):
 @lru_cache(maxsize=1)
 def _load() -> tuple[_Model, list[str]]:
     """Return the model and the names of its languages, from the user's cache if they are there."""
-    path = _cache_folder() / f"langid-{version('langid')}.npz"
+    path = cache_folder() / f"langid-{version('langid')}.npz"
     try:
         with np.load(path, allow_pickle=False) as stored:
             return _Model(*(stored[name] for name in _Model._fields)), stored["names"].tolist()
@@ -49,10 +48,6 @@ def _load() -> tuple[_Model, list[str]]:
     with suppress(OSError, AlgstackError), written_atomically(path) as temporary, temporary.open("wb") as file:
         np.savez(file, names=np.array(names), **model._asdict())
     return model, names
-
-
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "algstack"
 
 
 def _unpack() -> tuple[_Model, list[str]]:

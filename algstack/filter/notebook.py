@@ -12,7 +12,7 @@ from base64 import b64decode
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import PurePosixPath
+from posixpath import basename
 from textwrap import dedent
 from typing import Any
 
@@ -177,6 +177,8 @@ def _clears(output: Any) -> bool:
 
 def _extract_images(notebook: Any) -> None:
     """Do what nbconvert does before it renders, as far as it can fail or be seen: images go to files of their own."""
+    if "language" in notebook.metadata:
+        notebook.metadata["language"].lower()  # nbconvert does so, and fails where it is no text
     names: set[str] = set()
     for number, cell in enumerate(notebook.cells):
         if cell.cell_type == "code":
@@ -186,13 +188,20 @@ def _extract_images(notebook: Any) -> None:
         for index, output in enumerate(cell.get("outputs", [])):
             if output.output_type in ("display_data", "execute_result"):
                 _extract_image(output, f"output_{number}_{index}", names)
-        for name, bundle in cell.get("attachments", {}).items():
-            base = name.rsplit("/", 1)[-1]
-            if base:
-                for data in bundle.values():
-                    b64decode(data.encode())
-                    break
-                cell.source = cell.source.replace(f"attachment:{name}", base)
+        _extract_attachments(cell)
+
+
+def _extract_attachments(cell: Any) -> None:
+    has_decoded = False
+    for name, bundle in cell.get("attachments", {}).items():
+        if base := name.rsplit("/", 1)[-1]:
+            for data in bundle.values():
+                b64decode(data.encode())
+                has_decoded = True
+                break
+            if not has_decoded:
+                raise UnboundLocalError(f"attachment {name} is empty")  # a variable of nbconvert's has no value then
+            cell.source = cell.source.replace(f"attachment:{name}", base)
 
 
 def _extract_image(output: Any, default: str, names: set[str]) -> None:
@@ -203,9 +212,11 @@ def _extract_image(output: Any, default: str, names: set[str]) -> None:
             continue
         if kind != "image/svg+xml":
             a2b_base64(output.data[kind])
+        elif isinstance(output.data[kind], str):
+            output.data[kind].encode()  # fails on a lone surrogate
         name = default + extension
         if given := output.metadata.get("filename", ""):
-            name = PurePosixPath(given).name if not given.endswith("/") else ""
+            name = basename(given)
             if not name:
                 continue
             name = name if name.endswith(extension) else name + extension
@@ -256,7 +267,9 @@ def _published_data(data: Any) -> str:
     return f"\n{_indented(data[kind]) if kind == 'text/plain' else data[kind]}\n"
 
 
-def _indented(text: str) -> str:
+def _indented(text: str | None) -> str:
+    if text is None:
+        return "None"  # as nbconvert's template writes it
     spaces = " " * 4
     indented = re.sub("^", spaces, text, flags=re.MULTILINE)
     return indented[: -len(spaces)] if indented.endswith("\n" + spaces) else indented

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal, TypeVar
 
 from algstack.errors import AlgstackError
-from algstack.publish.place import File, Remote, checksums, plan
+from algstack.publish.place import File, Remote, plan
 from algstack.release.stage import CHECKSUMS
 
 FILES_PER_COMMIT = 50
@@ -54,6 +55,13 @@ class HubPlace:
             from huggingface_hub import HfApi
         except ImportError:
             raise AlgstackError("hf:// needs one more package: pip install 'algstack[hub]'.") from None
+        from huggingface_hub.utils import logging
+        from huggingface_hub.utils.tqdm import disable_progress_bars
+
+        # Its warnings name addresses that are signed, and so are secrets; what matters is said by _explained.
+        logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+        if not sys.stderr.isatty():
+            disable_progress_bars()
         return HfApi(library_name="algstack")
 
     def prepare(self) -> None:
@@ -73,13 +81,15 @@ class HubPlace:
         return self._listing(self.branch)
 
     def _listing(self, revision: str) -> dict[str, Remote]:
-        from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+        from huggingface_hub.errors import HfHubHTTPError
         from huggingface_hub.hf_api import RepoFile
 
         def read() -> dict[str, Remote]:
             try:
                 tree = list(self._api.list_repo_tree(self.repo, repo_type=REPO_TYPE, revision=revision, recursive=True))
-            except (RepositoryNotFoundError, RevisionNotFoundError):
+            except HfHubHTTPError as error:
+                if not _is_missing(error):
+                    raise
                 return {}
             return {
                 entry.path: Remote(entry.size, f"sha256:{entry.lfs.sha256}" if entry.lfs else f"git:{entry.blob_id}")
@@ -91,13 +101,15 @@ class HubPlace:
 
     def read(self, name: str) -> bytes | None:
         """A small file's content; None where there is none."""
-        from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
+        from huggingface_hub.errors import HfHubHTTPError
 
         def read() -> bytes | None:
             with TemporaryDirectory() as cache:
                 try:
                     return self._downloaded(name, cache).read_bytes()
-                except (EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError):
+                except HfHubHTTPError as error:
+                    if not _is_missing(error):
+                        raise
                     return None
 
         return self._persist(read)
@@ -145,29 +157,29 @@ class HubPlace:
             )
 
     def check_version(self, version: str, files: Sequence[File]) -> bool:
-        """Whether the tag is there with this content.
+        """Whether the tag is there with this content, and the branch holds a release: this one, or another since.
 
         Raises:
             AlgstackError: it is there with another.
         """
         if version not in self._tags():
             return False
-        there = self._listing(version)
-        ours = checksums((self.read(CHECKSUMS) or b"").decode())
-        if plan(files, there, ours).send:
+        if plan(files, self._listing(version), {}).send:
             raise AlgstackError(
                 f"hf://datasets/{self.repo}: the tag {version} is there already and is of another content. "
                 "A published version is never changed: make a release of another version."
             )
-        return True
+        return CHECKSUMS in self.listing()
 
     def _tags(self) -> set[str]:
-        from huggingface_hub.errors import RepositoryNotFoundError
+        from huggingface_hub.errors import HfHubHTTPError
 
         def read() -> set[str]:
             try:
                 return {tag.name for tag in self._api.list_repo_refs(self.repo, repo_type=REPO_TYPE).tags}
-            except RepositoryNotFoundError:
+            except HfHubHTTPError as error:
+                if not _is_missing(error):
+                    raise
                 return set()
 
         return self._persist(read)
@@ -199,8 +211,10 @@ def _batches(items: list[Item]) -> Iterator[list[Item]]:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """Return what an error of the library's upload threads came from: they wrap it."""
-    while type(error) is RuntimeError and error.__cause__ is not None:
+    """Return what an error of the library's came from: its upload threads wrap it, and so do its downloads."""
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    while error.__cause__ is not None and (type(error) is RuntimeError or isinstance(error, LocalEntryNotFoundError)):
         error = error.__cause__
     return error
 
@@ -208,6 +222,13 @@ def _cause(error: BaseException) -> BaseException:
 def _status(error: BaseException) -> int | None:
     status: int | None = getattr(getattr(error, "response", None), "status_code", None)
     return status
+
+
+def _is_missing(error: BaseException) -> bool:
+    """Whether there is no such repository, revision or file, or none that we may see: the hub does not tell which."""
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    return _status(error) == 404 or isinstance(error, RepositoryNotFoundError)
 
 
 def _passing(error: BaseException) -> bool:

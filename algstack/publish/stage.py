@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from algstack import dataset
 from algstack.errors import AlgstackError, DatasetError
 from algstack.publish.hub import DEFAULT_BRANCH, Gated, HubPlace
-from algstack.publish.place import File, Place, Plan, checksums, plan, release_files
+from algstack.publish.place import File, Place, Plan, Remote, checksums, plan, release_files
 from algstack.publish.storage import FolderPlace, S3Place
 from algstack.release.stage import CHECKSUMS
 
@@ -77,11 +78,15 @@ def publish_to(place: Place, target: str, release: Path, dry_run: bool = False) 
     """Publish a release to an opened place."""
     files = release_files(release)
     version = version_of(release)
-    there = place.check_version(version, files)
-    first = _compare(place, files) if not there else Plan((), files, ())
-    if not dry_run and not there:
-        _bring_up_to_date(place, target, files)
-        place.mark_version(version)
+    if place.check_version(version, files):
+        first = Plan((), files, ())
+    else:
+        listing = place.listing()
+        ours = _ours(place, files, listing)
+        first = plan(files, listing, ours)
+        if not dry_run:
+            _bring_up_to_date(place, target, files, ours)
+            place.mark_version(version)
     return Published(
         target=target,
         version=version,
@@ -103,24 +108,23 @@ def version_of(release: Path) -> str:
     return version
 
 
-def _compare(place: Place, files: tuple[File, ...]) -> Plan:
-    there = place.listing()
-    ours = checksums((place.read(CHECKSUMS) or b"").decode()) if CHECKSUMS in there else {}
-    return plan(files, there, ours)
+def _ours(place: Place, files: tuple[File, ...], there: Mapping[str, Remote]) -> dict[str, str]:
+    """Return the files of an earlier release at a target, by its own checksums; empty if all there is of this one."""
+    strange = there.keys() - {file.name for file in files}
+    return checksums((place.read(CHECKSUMS) or b"").decode()) if strange and CHECKSUMS in there else {}
 
 
-def _bring_up_to_date(place: Place, target: str, files: tuple[File, ...]) -> None:
+def _bring_up_to_date(place: Place, target: str, files: tuple[File, ...], ours: Mapping[str, str]) -> None:
     """Send, then compare sizes and hashes again; only a target that is equal counts as published."""
     place.prepare()
-    for _ in range(ROUNDS):
-        todo = _compare(place, files)
+    for round_ in range(ROUNDS + 1):
+        todo = plan(files, place.listing(), ours)
         if not todo.send and not todo.remove:
             return
-        place.send(todo.send, todo.remove)
-    todo = _compare(place, files)
-    if todo.send or todo.remove:
-        names = [*(file.name for file in todo.send), *todo.remove]
-        raise AlgstackError(
-            f"{target}: `{names[0]}` is not as it was sent, {len(names)} files in all. "
-            "Someone else may be writing there; run the same command again."
-        )
+        if round_ < ROUNDS:
+            place.send(todo.send, todo.remove)
+    names = [*(file.name for file in todo.send), *todo.remove]
+    raise AlgstackError(
+        f"{target}: `{names[0]}` is not as it was sent, {len(names)} files in all. "
+        "Someone else may be writing there; run the same command again."
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -15,6 +16,9 @@ from algstack.publish.place import File, Remote, checksums, plan
 from algstack.release.stage import CHECKSUMS
 
 Result = TypeVar("Result")
+
+TRIES = 4
+"""Besides those that botocore makes itself."""
 
 _HASH = "sha256"
 """Under which an object carries its content's hash."""
@@ -88,6 +92,7 @@ class S3Place:
 
     bucket: str
     prefix: str
+    sleep: Callable[[float], None] = time.sleep
 
     @cached_property
     def _client(self) -> Any:
@@ -161,15 +166,37 @@ class S3Place:
         return f"{self.prefix}/{name}" if self.prefix else name
 
     def _call(self, call: Callable[[], Result]) -> Result:
-        """Run a call; what the service answers becomes one clear line."""
+        """Run a call, again where another try can help; what the service answers becomes one clear line."""
         assert self._client  # says what to install, before the names below are needed
         from boto3.exceptions import Boto3Error
         from botocore.exceptions import BotoCoreError, ClientError
+        from urllib3.exceptions import HTTPError
 
-        try:
-            return call()
-        except (BotoCoreError, ClientError, Boto3Error) as error:
-            raise AlgstackError(
-                f"s3://{self.bucket}/{self.prefix}: {error} "
-                "Check the bucket's name and the AWS_… variables, then run the same command again: what was sent stays."
-            ) from error
+        for number in range(TRIES):
+            try:
+                return call()
+            except (BotoCoreError, ClientError, Boto3Error, HTTPError) as error:
+                if not _passing(error) or number == TRIES - 1:
+                    raise self._explained(error) from error
+                self.sleep(2.0**number)
+        raise AssertionError
+
+    def _explained(self, error: Exception) -> AlgstackError:
+        return AlgstackError(
+            f"s3://{self.bucket}/{self.prefix}: {str(error).rstrip('.')}. "
+            "Check the bucket's name and the AWS_… variables, then run the same command again: what was sent stays."
+        )
+
+
+def _passing(error: BaseException | None) -> bool:
+    """Whether another try can help: botocore makes ten of a request, but none of a body that breaks off."""
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+    from urllib3.exceptions import HTTPError
+
+    if isinstance(error, ClientError):
+        status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 or status == 429
+    if isinstance(error, Boto3Error) and isinstance(error.__context__, ClientError):
+        return _passing(error.__context__)
+    return isinstance(error, Boto3Error | HTTPClientError | IncompleteReadError | HTTPError)

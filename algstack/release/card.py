@@ -12,12 +12,13 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
-from algstack import documents
+from algstack import documents, toml
 from algstack.errors import AlgstackError
 from algstack.release import figures
+from algstack.release.accounts import Share
 from algstack.release.facts import Facts, dropped_by, waterfall
 from algstack.release.statistics import Group, SplitStatistics, Statistics
-from algstack.release.svg import LIGHT, WIDTH
+from algstack.release.svg import LIGHT
 
 DEFAULT_CONFIG = "default"
 """The hub's configuration that holds all languages."""
@@ -54,9 +55,9 @@ def render(facts: Facts, statistics: Statistics, template: str | None = None) ->
     try:
         text = _BLANK_LINES.sub("\n\n", Template(body).substitute(fields(facts, statistics)))
     except KeyError as error:
-        known = ", ".join(sorted(fields(facts, statistics)))
+        asked, known = str(error.args[0]), fields(facts, statistics)
         raise AlgstackError(
-            f"The card's template asks for `{error.args[0]}`, which there is not. Known: {known}."
+            f"The card's template asks for `{asked}`, which there is not{toml.nearest(asked, known)}"
         ) from None
     except ValueError as error:
         raise AlgstackError(f"The card's template: {error}. Write a dollar sign as `$$`.") from None
@@ -140,6 +141,7 @@ def fields(facts: Facts, statistics: Statistics) -> dict[str, str]:
         "description": (facts.description or "").strip(),
         "version": facts.version,
         "dated": f" of {facts.date}" if facts.date else "",
+        "summary": _summary(facts, statistics),
         "documents": f"{total.documents:,}",
         "megabytes": _megabytes(total.bytes),
         "tokens": f"{total.tokens:,}",
@@ -150,21 +152,55 @@ def fields(facts: Facts, statistics: Statistics) -> dict[str, str]:
         "place": facts.name,
         "example_lang": first.lang if first else DEFAULT_CONFIG,
         "example_split": first.split if first else "train",
-        "contact": f"write to {facts.contact}" if facts.contact else "tell whoever published this dataset",
+        "contact": _contact(facts),
         **_pictures(facts, statistics),
         "language_table": language_table(facts, statistics),
         "split_table": split_table(statistics),
+        "missing_splits": _missing_splits(statistics),
         "column_table": _table(
             ["Column", "Type", "What it holds"],
             [[f"`{c.name}`", f"`{c.type}`", c.doc] for c in documents.RELEASE_COLUMNS],
         ),
-        "source_table": _group_table("Source", statistics.sources),
+        "source_table": source_table(facts, statistics),
         "license_table": _group_table("Licence", statistics.licenses),
         "waterfall_table": waterfall_table(facts, statistics),
         "rule_table": rule_table(facts, statistics),
         "deduplication": _deduplication(facts, statistics),
         "decontamination": _decontamination(facts, statistics),
+        "benchmark_table": benchmark_table(facts),
+        "private_data": _private_data(facts),
     }
+
+
+TABLES = (
+    *("language_table", "split_table", "license_table", "source_table", "waterfall_table", "rule_table"),
+    "benchmark_table",
+)
+"""Fields that are tables of counts."""
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 language, 2 languages, 2 repositories."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def _were(number: int, noun: str) -> str:
+    return f"{counted(number, noun)} {'was' if number == 1 else 'were'}"
+
+
+def _summary(facts: Facts, statistics: Statistics) -> str:
+    total = statistics.total
+    documents, tokens = counted(total.documents, "document"), counted(total.tokens, "token")
+    places = f"{counted(len(statistics.languages), 'language')} from {counted(total.repos, 'repository')}"
+    return f"{documents}, {_megabytes(total.bytes)} MB of text, {tokens} (`{facts.tokenizer}`) in {places}"
+
+
+def _contact(facts: Facts) -> str:
+    """Whom to tell, as a sentence's beginning."""
+    if not facts.contact:
+        return "tell whoever published this dataset"
+    return f"{'say so at' if facts.contact.startswith('http') else 'write to'} {facts.contact}"
 
 
 def _pictures(facts: Facts, statistics: Statistics) -> dict[str, str]:
@@ -178,16 +214,18 @@ def _picture(name: str, title: str) -> str:
     place = f"{figures.FOLDER}/{name}"
     return (
         f'<picture><source media="(prefers-color-scheme: dark)" srcset="{place}-dark.png">'
-        f'<img src="{place}-light.png" alt="{title}" width="{WIDTH}"></picture>'
+        f'<img src="{place}-light.png" alt="{title}" width="{LIGHT.width}"></picture>'
     )
 
 
 def citation(facts: Facts, statistics: Statistics) -> str:
     """Return a BibTeX entry."""
     key = re.sub(r"[^A-Za-z0-9]+", "-", facts.name).lower()
+    year = f"  year  = {{{facts.date[:4]}}},\n" if facts.date else ""
+    where = f"  url   = {{{facts.contact}}},\n" if (facts.contact or "").startswith("http") else ""
     return (
-        f"@misc{{{key},\n  title = {{{facts.title or facts.name}, version {facts.version}}},\n"
-        f"  note  = {{{statistics.total.documents:,} documents, made by {facts.tool}}}\n}}"
+        f"@misc{{{key},\n  title = {{{facts.title or facts.name}, version {facts.version}}},\n{year}{where}"
+        f"  note  = {{{counted(statistics.total.documents, 'document')}, made by {facts.tool}}}\n}}"
     )
 
 
@@ -225,6 +263,18 @@ def split_table(statistics: Statistics) -> str:
     return _table(["Split", "Documents", "MB", "Tokens", "Shards"], rows, right=4)
 
 
+def _missing_splits(statistics: Statistics) -> str:
+    """Name the languages that are not in every split, and where they are."""
+    names = _names(statistics.splits)
+    found: dict[str, list[str]] = {}
+    for lang in sorted({split.lang for split in statistics.splits}):
+        inside = [name for name in names if any((one.lang, one.split) == (lang, name) for one in statistics.splits)]
+        if inside != names:
+            found.setdefault(" and ".join(inside), []).append(lang)
+    listed = "; ".join(f"{', '.join(langs)} in {inside} only" for inside, langs in sorted(found.items()))
+    return f"Here: {listed}." if listed else ""
+
+
 def waterfall_table(facts: Facts, statistics: Statistics) -> str:
     """Markdown table of how many documents each stage dropped."""
     rows = [
@@ -253,23 +303,100 @@ def rule_table_rows(facts: Facts, statistics: Statistics) -> list[list[str]]:
     ]
 
 
+def source_table(facts: Facts, statistics: Statistics) -> str:
+    """Markdown table of the sources: what each is, as of when, and what is of it; those that brought nothing, too."""
+    counts = {group.value: _group_cells(group) for group in statistics.sources}
+    known = {source.name: source for source in facts.sources}
+    rows = []
+    for name in [*counts, *sorted(known.keys() - counts.keys())]:
+        source = known.get(name)
+        kind, as_of = (source.kind, source.as_of or "–") if source else ("–", "–")
+        rows.append([_cell(name), kind, _cell(as_of), *counts.get(name, ["0", "0.0", "0", "0"])])
+    return _table(["Source", "Kind", "As of", "Documents", "MB", "Tokens", "Repositories"], rows, right=4)
+
+
 def _deduplication(facts: Facts, statistics: Statistics) -> str:
     if "dedup" not in facts.stages:
         return "This release was not deduplicated."
-    return (
+    text = (
         "Exact duplicates first (line ends made equal), then near-duplicates: a document was dropped where a kept "
         f"document has at least {facts.dedup_threshold:g} of its 5-token shingles in common with it (exact Jaccard "
-        "similarity, candidates by MinHash). A shingle's token is a run of letters, digits, `_` or characters beyond "
-        f"ASCII. {dropped_by(statistics, 'dedup'):,} documents were dropped; `dropped/` names the keeper and the "
-        "similarity of each."
+        f"similarity; candidates by MinHash, in bands that find at least {100 * facts.dedup_recall:g} % of the pairs "
+        "at that threshold). A shingle's token is a run of letters, digits, `_` or characters beyond ASCII. "
+        f"{_were(dropped_by(statistics, 'dedup'), 'document')} dropped; `dropped/` names the keeper and the similarity "
+        "of each."
+    )
+    audit = facts.accounts.audit
+    if audit is None:
+        return text
+    return (
+        f"{text}\n\nAudit: {_were(audit.sampled, 'document')} drawn at random of {audit.documents:,} and compared with "
+        f"all others exactly. Of the pairs at or above the threshold {_share(audit.recall)} are resolved (recall); of "
+        f"the sampled drops {_share(audit.precision)} have a keeper that is as similar as stated (precision)."
     )
 
 
+def _share(share: Share) -> str:
+    low, high = share.interval
+    return f"{share.found:,} of {share.of:,} ({share.value:.4f}, 95 % interval {low:.4f}–{high:.4f})"
+
+
 def _decontamination(facts: Facts, statistics: Statistics) -> str:
-    if "decontaminate" not in facts.stages:
-        return "This release was **not** compared with benchmarks. Do so before you evaluate on one."
+    found = facts.accounts.decontamination
+    missing = _listed(found.not_applied) if found else ""
+    not_applied = [f"Wanted, but without a copy at hand and so not compared: {missing}."] if missing else []
+    if "decontaminate" not in facts.stages or found is None or not found.benchmarks:
+        nothing = "This release was **not** compared with benchmarks. Do so before you evaluate on one."
+        return " ".join([nothing, *not_applied])
     dropped = dropped_by(statistics, "decontaminate")
-    return f"{dropped:,} documents were dropped for what they share with benchmarks."
+    rules = ", ".join(f"`{rule}` {count:,}" for rule, count in sorted(found.dropped.items()))
+    how = f"runs of {facts.ngram} words, and formal statements by what they say, whatever they are called"
+    sentences = [
+        f"Compared with {counted(len(found.benchmarks), 'benchmark')}: {how}.",
+        f"{_were(dropped, 'document')} dropped for that{f' ({rules})' if rules else ''}; from others it was cut out.",
+        *not_applied,
+    ]
+    if found.repositories:
+        named = (f"`{name}` ({why})" for name, why in sorted(found.repositories.items()))
+        sentences.append(f"Taken for benchmarks by their content, and dropped whole: {', '.join(named)}.")
+    return " ".join(sentences)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def benchmark_table(facts: Facts) -> str:
+    """Markdown table of benchmark_table_rows; empty where nothing was compared."""
+    head, rows = benchmark_table_rows(facts)
+    return _table(head, [[_cell(cell) for cell in row] for row in rows], right=len(head) - 2) if rows else ""
+
+
+def benchmark_table_rows(facts: Facts) -> tuple[list[str], list[list[str]]]:
+    """Return head and rows: of each benchmark its problems, those that were found, and in how many documents."""
+    found = facts.accounts.decontamination
+    benchmarks = found.benchmarks if found else ()
+    head = ["Benchmark", "Version", "Problems", "Too short", "Found", "Places", "Documents"]
+    # Counted by benchmark since the report has them.
+    more = [name for name in ("dropped", "cut") if any(getattr(one, name) is not None for one in benchmarks)]
+    rows = []
+    for one in benchmarks:
+        counts = [one.problems, one.too_short, one.problems_hit, one.hits, one.documents]
+        counts += [getattr(one, name) or 0 for name in more]
+        rows.append([one.title or one.name, one.version or "–", *(f"{count:,}" for count in counts)])
+    return [*head, *(name.capitalize() for name in more)], rows
+
+
+def _private_data(facts: Facts) -> str:
+    """Say what was redacted."""
+    found = facts.accounts.decontamination
+    if not facts.redacts or found is None:
+        return "Secrets and personal data in public files were not looked for."
+    redacted = ", ".join(f"{count:,} × {kind}" for kind, count in sorted(found.redacted.items()))
+    return (
+        "Secrets and addresses were replaced by placeholders where patterns recognise them "
+        f"({redacted or 'none were found'}); what has no telling form stays. Names of authors stay as they are."
+    )
 
 
 def license_text(statistics: Statistics) -> str:
@@ -291,7 +418,7 @@ def _group_cells(group: Group) -> list[str]:
 
 
 def _megabytes(size: int) -> str:
-    return f"{size / MB:,.1f}" if size >= MB / 10 or not size else f"{size / MB:,.3f}"
+    return f"{size / MB:,.1f}" if size >= MB or not size else f"{size / MB:,.3f}"
 
 
 def _cell(text: str) -> str:
@@ -301,6 +428,4 @@ def _cell(text: str) -> str:
 def _table(head: list[str], rows: Iterable[Sequence[str]], right: int = 0) -> str:
     """Markdown table; the last `right` columns are aligned to the right."""
     line = ["---:" if column >= len(head) - right else "---" for column in range(len(head))]
-    if right and right < len(head) - 1:
-        line = ["---" if column < 1 or column > right else "---:" for column in range(len(head))]
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, line, *rows))

@@ -7,7 +7,6 @@ commit brings new ids for files that did not change.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import polars as pl
 from algstack import dataset, removal
 from algstack.dataset import Record, StageRecord
 from algstack.errors import DatasetError
+from algstack.release.card import counted
 from algstack.release.statistics import dropped_paths, shard_paths, split_of_file
 
 GONE = "gone upstream"
@@ -25,20 +25,21 @@ _REVISION = r"^([^@:]+:[^@]*)@[^:]*:"
 
 
 class Change(Record):
-    """Documents of one language or repository that came, went, changed and stayed."""
+    """Documents of one language or repository that came, went, changed and stayed; `why` counts why they went."""
 
     name: str
     added: int
     removed: int
     changed: int
     same: int
+    why: dict[str, int]
 
 
 class Difference(Record):
     """All that changed. `removed` counts why documents are missing: `GONE`, or stage and rule that drop them now.
 
-    `moved` are documents whose split is another; there must be none. `settings` are (key, old, new) of the manifest
-    and the tools.
+    `moved` are documents whose split is another; there must be none. `settings` are (key, old, new) of the manifest,
+    the filters (`filters.<language>`, by digest), the stages (`codes.<stage>`) and the tool.
     """
 
     old: str
@@ -58,16 +59,18 @@ def compare(old: Path, new: Path) -> Difference:
         DatasetError: one of them is no release.
     """
     before, after = _record(old), _record(new)
-    pairs = _matched(_documents(old), _documents(new))
+    pairs = _with_reasons(_matched(_documents(old), _documents(new)), new).with_columns(name=pl.lit("all"))
+    states, reasons = _counts(pairs, "state"), _counts(pairs.drop_nulls("why"), "why")
+    total = _change("all", states.get("all", {}), reasons.get("all", {}))
     return Difference(
         old=str(before.config["version"]),
         new=str(after.config["version"]),
-        languages=_changes(pairs, "lang"),
-        repositories=_changes(pairs, "repo"),
-        removed=_why(pairs.filter(pl.col("state") == "removed"), new),
+        languages=_changes(pairs, _either("lang")),
+        repositories=_changes(pairs, _either("repo")),
+        removed=total.why,
         moved=pairs.filter(pl.col("split") != pl.col("split_new")).height,
         settings=tuple(_settings(before, after)),
-        total=_change("all", dict(pairs["state"].value_counts().iter_rows())),
+        total=total,
     )
 
 
@@ -119,41 +122,52 @@ def _numbered(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.sort("id").with_columns(number=pl.int_range(pl.len()).over("key"))
 
 
-def _changes(pairs: pl.DataFrame, column: str) -> tuple[Change, ...]:
-    name = pl.coalesce(f"{column}_new", column).fill_null("–").alias("name")
-    counted = pairs.group_by(name, "state").len().rows()
-    states: dict[str, dict[str, int]] = {}
-    for one, state, count in counted:
-        states.setdefault(one, {})[state] = count
-    changes = [_change(one, counts) for one, counts in states.items()]
+def _changes(pairs: pl.DataFrame, name: pl.Expr) -> tuple[Change, ...]:
+    """Count what became of documents, for each value of `name` of which some are not the same."""
+    named = pairs.with_columns(name=name)
+    states, reasons = _counts(named, "state"), _counts(named.drop_nulls("why"), "why")
+    changes = [_change(one, counts, reasons.get(one, {})) for one, counts in states.items()]
     touched = [change for change in changes if change.added or change.removed or change.changed]
     return tuple(sorted(touched, key=lambda one: (-(one.added + one.removed + one.changed), one.name)))
 
 
-def _change(name: str, counts: dict[str, int]) -> Change:
-    return Change(name=name, **{state: int(counts.get(state, 0)) for state in ("added", "removed", "changed", "same")})
+def _either(column: str) -> pl.Expr:
+    """A column's value in the new release, or else in the old one."""
+    return pl.coalesce(f"{column}_new", column).fill_null("–")
 
 
-def _why(removed: pl.DataFrame, new: Path) -> dict[str, int]:
-    """Count why documents are missing in the new release, from what it says of the documents it dropped."""
-    reasons: Counter[str] = Counter()
-    left = removed.select("id").with_columns(key=_key("id"))
+def _counts(rows: pl.DataFrame, column: str) -> dict[str, dict[str, int]]:
+    """Count the values of a column for each `name`, the commonest first."""
+    table = rows.group_by("name", column).len().sort(["len", column], descending=[True, False])
+    counts: dict[str, dict[str, int]] = {}
+    for name, value, count in table.iter_rows():
+        counts.setdefault(name, {})[value] = count
+    return counts
+
+
+def _change(name: str, states: dict[str, int], why: dict[str, int]) -> Change:
+    added, removed, changed, same = (states.get(state, 0) for state in ("added", "removed", "changed", "same"))
+    return Change(name=name, added=added, removed=removed, changed=changed, same=same, why=why)
+
+
+def _with_reasons(pairs: pl.DataFrame, new: Path) -> pl.DataFrame:
+    """Add `why` to removed documents, from what the new release says of the documents it dropped."""
+    removed = pairs.filter(pl.col("state") == "removed").select("id")
+    left = removed.with_columns(key=_key("id"), unnamed=removal.unnamed("id"))
     drops = [
         pl.read_parquet(path, columns=["id", "stage", "rule"], glob=False).with_columns(key=_key("id"))
         for path in dropped_paths(new)
     ]
+    reasons = [pl.DataFrame(schema={"id": pl.String, "why": pl.String})]
     if drops:
-        table = pl.concat(drops)
-        left = left.with_columns(unnamed=removal.unnamed("id"))
-        table = table.with_columns(unnamed=pl.col("id"))
+        table = pl.concat(drops).with_columns(unnamed="id", why=pl.format("{}: {}", "stage", "rule"))
         for on in ("id", "key", "unnamed"):
-            known = table.unique(on, keep="first", maintain_order=True).select(on, "stage", "rule")
-            found = left.join(known, on=on, how="inner")
-            reasons.update(f"{stage}: {rule}" for stage, rule in found.select("stage", "rule").iter_rows())
-            left = left.join(found.select("id"), on="id", how="anti")
-    if left.height:
-        reasons[GONE] += left.height
-    return dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
+            known = table.unique(on, keep="first", maintain_order=True).select(on, "why")
+            found = left.join(known, on=on, how="inner").select("id", "why")
+            reasons.append(found)
+            left = left.join(found, on="id", how="anti")
+    reasons.append(left.select("id", why=pl.lit(GONE)))
+    return pairs.join(pl.concat(reasons), on="id", how="left")
 
 
 def _settings(before: StageRecord, after: StageRecord) -> Iterable[tuple[str, str, str]]:
@@ -180,15 +194,18 @@ def _short(value: object) -> str:
     return "–" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def _in_code(why: str) -> str:
+    """`stage: rule` with the rule as Markdown's code."""
+    stage, _, rule = why.partition(": ")
+    return f"{stage} `{rule}`" if rule else why
+
+
 def changelog(difference: Difference) -> str:
     """Return the difference as a section of Markdown, for a card or a changelog."""
     total = difference.total
-    lines = [
-        f"## {difference.new} after {difference.old}",
-        "",
-        f"{total.added:,} documents added, {total.removed:,} removed, {total.changed:,} changed, {total.same:,} kept.",
-        "",
-    ]
+    added, removed, changed = counted(total.added, "document"), f"{total.removed:,}", f"{total.changed:,}"
+    counts = f"{added} added, {removed} removed, {changed} changed, {total.same:,} the same."
+    lines = [f"## {difference.new} after {difference.old}", "", counts, ""]
     if difference.languages:
         lines += ["| Language | Added | Removed | Changed | Same |", "| --- | ---: | ---: | ---: | ---: |"]
         lines += [
@@ -198,7 +215,7 @@ def changelog(difference: Difference) -> str:
         lines.append("")
     if difference.removed:
         lines += ["Why documents are missing:", ""]
-        lines += [f"- {why}: {count:,}" for why, count in difference.removed.items()]
+        lines += [f"- {_in_code(why)}: {count:,}" for why, count in difference.removed.items()]
         lines.append("")
     if difference.settings:
         lines += ["Made otherwise:", ""]

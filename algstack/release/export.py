@@ -23,6 +23,11 @@ ROWS = 256
 """Documents in memory at once."""
 
 
+def beside(release: Path) -> Path:
+    """Where the export of a release is put."""
+    return release.with_name(f"{release.name}-{FORMAT}")
+
+
 def export(release: Path, target: Path, workers: int = 1) -> list[Path]:
     """Write `<split>/<lang>0000.jsonl.zst`, one file for each shard, with checksums.
 

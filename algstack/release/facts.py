@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 from algstack.dataset import Record, StageRecord
+from algstack.release import accounts
+from algstack.release.accounts import Accounts
 from algstack.release.statistics import Statistics
+
+
+class SourceFacts(Record):
+    """One source of the manifest: what it is, and the moment or revision as of which it was taken, where it says so."""
+
+    name: str
+    kind: str
+    as_of: str | None
 
 
 class Facts(Record):
@@ -18,6 +31,11 @@ class Facts(Record):
     tokenizer: str
     tool: str
     dedup_threshold: float
+    dedup_recall: float
+    ngram: int
+    redacts: bool
+    sources: tuple[SourceFacts, ...]
+    accounts: Accounts
     stages: tuple[str, ...]
 
 
@@ -39,9 +57,13 @@ def waterfall(facts: Facts, statistics: Statistics) -> list[tuple[str, int, int,
     return rows
 
 
-def facts_of(record: StageRecord) -> Facts:
-    """Return the facts that a release's own record holds."""
-    config = record.config
+def facts_of(record: StageRecord, release: Path) -> Facts:
+    """Return the facts that a release's own record and the accounts beside it hold."""
+    return facts_from(record.config, record.tool, accounts.read(release))
+
+
+def facts_from(config: dict[str, Any], tool: str, said: Accounts) -> Facts:
+    """Return the facts of a release that is made from a config, as its record will store it."""
     described = config["manifest"]
     return Facts(
         name=described["name"],
@@ -51,7 +73,18 @@ def facts_of(record: StageRecord) -> Facts:
         date=config["date"],
         contact=described["contact"],
         tokenizer=config["tokenizer"]["name"],
-        tool=record.tool,
+        tool=tool,
         dedup_threshold=described["dedup"]["threshold"],
+        dedup_recall=described["dedup"]["recall"],
+        ngram=described["decontaminate"]["ngram"],
+        redacts=any(described["redact"].values()),
+        sources=tuple(_source(one) for one in described["sources"]),
+        accounts=said,
         stages=config["stages"],
     )
+
+
+def _source(described: dict[str, Any]) -> SourceFacts:
+    moments = [described.get(key) for key in ("cutoff", "until", "revision", "created_at")]
+    as_of = next((str(moment) for moment in moments if moment), None)
+    return SourceFacts(name=described["name"], kind=described["kind"], as_of=as_of)

@@ -12,7 +12,7 @@ import resvg_py
 from algstack import dataset
 from algstack.release.facts import Facts, waterfall
 from algstack.release.statistics import Bin, Group, Statistics
-from algstack.release.svg import DARK, LIGHT, Bar, Chart, Palette, Step, bars, columns, document, human
+from algstack.release.svg import DARK, LIGHT, Bar, Chart, Look, Step, bars, columns, document, human
 from algstack.release.svg import waterfall as draw_waterfall
 
 FOLDER = "figures"
@@ -22,20 +22,20 @@ MOST_BARS = 16
 ZOOM = 2.0
 """Pixels of a PNG per unit of the SVG: sharp on today's screens."""
 
-Draw = Callable[[Facts, Statistics, Palette], Chart | None]
+Draw = Callable[[Facts, Statistics, Look], Chart | None]
 
 
-def charts(facts: Facts, statistics: Statistics, palette: Palette) -> list[Chart]:
+def charts(facts: Facts, statistics: Statistics, look: Look) -> list[Chart]:
     """Draw all figures; one of which nothing is known is left out."""
-    drawn = (draw(facts, statistics, palette) for draw in FIGURES)
+    drawn = (draw(facts, statistics, look) for draw in FIGURES)
     return [chart for chart in drawn if chart is not None]
 
 
 def write(release: Path, facts: Facts, statistics: Statistics) -> list[Chart]:
     """Write `figures/<name>-<light|dark>.<svg|png>` and return the charts."""
     drawn: list[Chart] = []
-    for theme, palette in (("light", LIGHT), ("dark", DARK)):
-        drawn = charts(facts, statistics, palette)
+    for theme, look in (("light", LIGHT), ("dark", DARK)):
+        drawn = charts(facts, statistics, look)
         for chart in drawn:
             text = document(chart)
             path = release / FOLDER / f"{chart.name}-{theme}.svg"
@@ -59,7 +59,7 @@ def png(svg: str) -> bytes:
     return bytes(drawn)
 
 
-def tokens_per_language(facts: Facts, statistics: Statistics, palette: Palette) -> Chart | None:
+def tokens_per_language(facts: Facts, statistics: Statistics, look: Look) -> Chart | None:
     """Bars: tokens of each language."""
     rows = [
         Bar(
@@ -73,10 +73,10 @@ def tokens_per_language(facts: Facts, statistics: Statistics, palette: Palette) 
     subtitle = (
         f"{human(statistics.total.tokens)} tokens ({facts.tokenizer}) in {statistics.total.documents:,} documents"
     )
-    return bars("tokens", "Tokens per language", subtitle, rows, palette) if rows else None
+    return bars("tokens", "Tokens per language", subtitle, rows, look) if rows else None
 
 
-def documents_left(facts: Facts, statistics: Statistics, palette: Palette) -> Chart | None:
+def documents_left(facts: Facts, statistics: Statistics, look: Look) -> Chart | None:
     """Waterfall: what each stage kept and dropped."""
     steps = []
     for stage, before, _, _ in waterfall(facts, statistics):
@@ -87,19 +87,19 @@ def documents_left(facts: Facts, statistics: Statistics, palette: Palette) -> Ch
         ordered = sorted(losses.items(), key=lambda item: (-item[1], item[0]))
         steps.append(Step(stage, before, tuple(ordered)))
     subtitle = "Documents that each stage kept and dropped, by the rule that decided"
-    return draw_waterfall("waterfall", "From crawl to release", subtitle, steps, palette)
+    return draw_waterfall("waterfall", "From crawl to release", subtitle, steps, look)
 
 
-def licences(facts: Facts, statistics: Statistics, palette: Palette) -> Chart | None:
+def licences(facts: Facts, statistics: Statistics, look: Look) -> Chart | None:
     """Bars: documents under each licence."""
     rows = [
         Bar(group.value, group.documents, f"{group.documents:,}", f"{group.value}: {group.documents:,} documents")
         for group in _largest(statistics.licenses, "documents")
     ]
-    return bars("licences", "Licences", "Documents per SPDX expression", rows, palette) if rows else None
+    return bars("licences", "Licences", "Documents per SPDX expression", rows, look) if rows else None
 
 
-def lengths(facts: Facts, statistics: Statistics, palette: Palette) -> Chart | None:
+def lengths(facts: Facts, statistics: Statistics, look: Look) -> Chart | None:
     """Columns: documents by their bytes, each column twice as long as the one before."""
     rows = [
         Bar(
@@ -114,22 +114,23 @@ def lengths(facts: Facts, statistics: Statistics, palette: Palette) -> Chart | N
         "Length of documents",
         "Documents by UTF-8 bytes of text; each column holds texts up to twice as long",
     )
-    return columns("lengths", title, subtitle, rows, palette) if rows else None
+    return columns("lengths", title, subtitle, rows, look) if rows else None
 
 
-def years(facts: Facts, statistics: Statistics, palette: Palette) -> Chart | None:
+def years(facts: Facts, statistics: Statistics, look: Look) -> Chart | None:
     """Columns: documents by the year of their revision."""
     known = sum(one.documents for one in statistics.years)
     rows = [
         Bar(str(one.start), one.documents, f"{one.documents:,}", f"{one.start}: {one.documents:,} documents")
         for one in _without_gaps(statistics.years)
     ]
-    share = f"{100 * known / statistics.total.documents:.0f} %" if statistics.total.documents else "none"
-    subtitle = f"Documents by the year of their revision, known for {share} of them"
-    return columns("years", "Years", subtitle, rows, palette) if rows else None
+    share = 100 * known / max(statistics.total.documents, 1)
+    of_all = f"{share:.0f} % of them" if share >= 1 else f"{known:,} of {statistics.total.documents:,}"
+    subtitle = f"Documents by the year of their revision, known for {of_all}"
+    return columns("years", "Years", subtitle, rows, look) if rows else None
 
 
-def similarities(facts: Facts, statistics: Statistics, palette: Palette) -> Chart | None:
+def similarities(facts: Facts, statistics: Statistics, look: Look) -> Chart | None:
     """Columns: dropped duplicates by their similarity to the document that was kept."""
     if not statistics.similarities:
         return None
@@ -141,7 +142,7 @@ def similarities(facts: Facts, statistics: Statistics, palette: Palette) -> Char
     ]
     labelled = [f"{percent} %" for percent in range(first, 101) if percent % 5 == 0]
     title, subtitle = "Likeness of duplicates", "Dropped documents by exact Jaccard similarity to the one that was kept"
-    return columns("similarities", title, subtitle, rows, palette, labelled)
+    return columns("similarities", title, subtitle, rows, look, labelled)
 
 
 FIGURES: tuple[Draw, ...] = (tokens_per_language, documents_left, licences, lengths, years, similarities)

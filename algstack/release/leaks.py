@@ -34,8 +34,7 @@ Refusal = tuple[str, str, str, str | None]
 
 def clusters_of(workspace: Workspace) -> Path | None:
     """Return the table of clusters (`id`, `component`) that the deduplication left, if there is one."""
-    path = workspace.stage("dedup") / "clusters" / "clusters.parquet"
-    return path if path.is_file() else None
+    return workspace.clusters if workspace.clusters.is_file() else None
 
 
 def find(
@@ -49,7 +48,7 @@ def find(
         shares: of the splits.
         policy: what it does not take leaks nothing.
     """
-    if clusters is None or not kept:
+    if clusters is None:
         return {}
     table = pl.read_parquet(clusters, columns=["id", "component"], glob=False)
     members = []
@@ -57,6 +56,8 @@ def find(
         for frame in part.frames(("id", "repo", "license")):
             rows = frame.filter(within(frame, policy)).join(table, on="id")
             members.append(rows.with_columns(key=pl.lit(part.key), split=assign(rows, shares)))
+    if not members:
+        return {}
     leaks: dict[str, list[Leak]] = {}
     for key, name, stays in leaking(pl.concat(members), shares).select("key", "id", "stays").iter_rows():
         leaks.setdefault(key, []).append((name, stays))

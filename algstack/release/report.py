@@ -13,11 +13,11 @@ from typing import Any
 from algstack import dataset
 from algstack.errors import DatasetError
 from algstack.release import figures, highlight
-from algstack.release.card import language_table_rows, rule_table_rows
+from algstack.release.card import benchmark_table_rows, language_table_rows, rule_table_rows
 from algstack.release.facts import Facts, facts_of
 from algstack.release.samples import Pair, Sample, Samples, draw, find_evidence
 from algstack.release.statistics import Statistics, measure
-from algstack.release.svg import FROM_PAGE, document
+from algstack.release.svg import PAGE, PHONE, Look, document
 from algstack.workspace import Workspace
 
 MOST_DIFF_LINES = 400
@@ -32,7 +32,7 @@ def write(release: Path, workspace: Workspace | None, target: Path) -> None:
     record = dataset.load_stage(release)
     if record is None:
         raise DatasetError(f"{release}: no release here ({dataset.STAGE_FILE} is missing). Name its folder.")
-    page = render(facts_of(record), measure(release), draw(release, workspace))
+    page = render(facts_of(record, release), measure(release), draw(release, workspace))
     dataset.write_text(target, page)
 
 
@@ -44,11 +44,21 @@ def render(facts: Facts, statistics: Statistics, samples: Samples) -> str:
         title=html.escape(f"{facts.title or facts.name} {facts.version}"),
         css=parts["css"],
         js=parts["js"],
-        figures="".join(
-            f'<figure id="figure-{chart.name}">{document(chart)}</figure>'
-            for chart in figures.charts(facts, statistics, FROM_PAGE)
-        ),
+        figures=_figures(facts, statistics),
         data=as_script(data(facts, statistics, samples)),
+    )
+
+
+def _figures(facts: Facts, statistics: Statistics) -> str:
+    """Return each figure twice, for a wide page and for a phone; the style sheet shows one of them."""
+
+    def drawn(look: Look) -> list[str]:
+        return [document(chart, role="group") for chart in figures.charts(facts, statistics, look)]
+
+    names = [chart.name for chart in figures.charts(facts, statistics, PAGE)]
+    return "".join(
+        f'<figure id="figure-{name}"><div class="on-page">{wide}</div><div class="on-phone">{narrow}</div></figure>'
+        for name, wide, narrow in zip(names, drawn(PAGE), drawn(PHONE), strict=True)
     )
 
 
@@ -76,9 +86,31 @@ def data(facts: Facts, statistics: Statistics, samples: Samples) -> dict[str, An
         "languages": language_table_rows(facts, statistics),
         "rules": rule_table_rows(facts, statistics),
         "samples": [_sample(sample) for sample in samples.samples],
+        "benchmarks": _benchmarks(facts),
         "pairs": [_pair(pair) for pair in samples.pairs],
         "repositories": [list(repository.model_dump().values()) for repository in samples.repositories],
         "allRepositories": samples.all_repositories,
+    }
+
+
+def _benchmarks(facts: Facts) -> dict[str, Any] | None:
+    """Return what the decontamination says, as a table and its nearest examples; None where nothing was compared."""
+    found = facts.accounts.decontamination
+    if found is None or not (found.benchmarks or found.not_applied or found.redacted):
+        return None
+    head, rows = benchmark_table_rows(facts)
+    return {
+        "head": head,
+        "rows": rows,
+        "nearest": [
+            {"benchmark": one.title or one.name, **example.model_dump()}
+            for one in found.benchmarks
+            for example in one.nearest
+        ],
+        "dropped": found.dropped,
+        "notApplied": found.not_applied,
+        "repositories": found.repositories,
+        "redacted": found.redacted,
     }
 
 

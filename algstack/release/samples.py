@@ -66,6 +66,8 @@ class Pair(Record):
     id: str
     keeper: str
     lang: str | None
+    rule: str
+    reason: str
     similarity: float
     text: str
     keeper_text: str
@@ -248,6 +250,8 @@ def _pairs(
                 id=row["id"],
                 keeper=row["keeper"],
                 lang=row["lang"],
+                rule=row["rule"],
+                reason=row["reason"],
                 similarity=row["similarity"],
                 text=text[:MOST_PAIR_CHARACTERS],
                 keeper_text=keeper[:MOST_PAIR_CHARACTERS],

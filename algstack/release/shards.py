@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,14 +71,14 @@ def write_shard(task: ShardTask) -> TaskRecord:
     refused: Counter[str] = Counter()
     with written_atomically(path) as temporary:
         with pq.ParquetWriter(temporary, schema, **options(schema, max(shard.rows))) as writer:
-            for group, rows in zip(merge(shard, task.runs), shard.rows, strict=True):
+            for group, rows in zip(_ahead(merge(shard, task.runs)), shard.rows, strict=True):
                 if group.num_rows != rows:
                     raise _miscounted(shard, f"row group of {group.num_rows} rows instead of {rows}")
                 size += pc.sum(group.column("size")).as_py() or 0
                 if shard.place == PLACE:
                     own = group.filter(pc.equal(group.column("stage"), "release"))
                     refused.update(own.column("rule").to_pylist())
-                writer.write_table(pages.paged(group), row_group_size=rows)
+                writer.write_table(group, row_group_size=rows)
         written = pq.read_metadata(temporary).num_rows
         if written != sum(shard.rows) or not written:
             raise _miscounted(shard, f"{written} rows instead of {sum(shard.rows)}")
@@ -87,6 +88,20 @@ def write_shard(task: ShardTask) -> TaskRecord:
         # What other stages dropped was counted by them.
         counts = Counts(documents=refused.total(), dropped=dict(sorted(refused.items())))
     return TaskRecord(task=shard.task, fingerprint=task.fingerprint, counts=counts, parts=(part,))
+
+
+def _ahead(groups: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Yield row groups cut into pages, each read and merged while the one before is written."""
+    with ThreadPoolExecutor(1) as pool:
+
+        def next_one() -> pa.Table | None:
+            group = next(groups, None)
+            return None if group is None else pages.paged(group)
+
+        coming = pool.submit(next_one)
+        while (group := coming.result()) is not None:
+            coming = pool.submit(next_one)
+            yield group
 
 
 def merge(shard: Shard, folder: Path) -> Iterator[pa.Table]:

@@ -13,16 +13,17 @@ from typing import Any
 from algstack import dataset, engine
 from algstack.dataset import STAGE_FILE, StageFolder, StageRecord, TaskRecord
 from algstack.errors import AlgstackError, DatasetError, ManifestError
-from algstack.release import card, croissant, figures, leaks, licences, report, tokens
+from algstack.release import accounts, card, croissant, figures, leaks, licences, report, tokens
+from algstack.release.accounts import Accounts
 from algstack.release.dropped import Decided, decided
-from algstack.release.facts import facts_of
+from algstack.release.facts import facts_from, facts_of
 from algstack.release.leaks import Leak
 from algstack.release.plan import plan
 from algstack.release.runs import RunTask, write_runs
 from algstack.release.shards import ShardTask, write_shard
 from algstack.release.splits import Shares
-from algstack.release.statistics import Statistics, measure, shard_paths
-from algstack.workspace import DECIDING_STAGES, Context, kept_documents
+from algstack.release.statistics import NOTHING, Statistics, measure, shard_paths
+from algstack.workspace import DECIDING_STAGES, Context, Workspace, kept_documents
 
 STAGE = "release"
 CODE = "1"
@@ -50,6 +51,8 @@ def run(context: Context, version: str | None = None) -> StageRecord:
     if existing := _existing(final, config):
         shutil.rmtree(building, ignore_errors=True)
         return existing
+    # A template that cannot be filled is said now, not when the shards have been written.
+    card.render(facts_from(config, "algstack", Accounts()), NOTHING, _template(context))
     licenses = context.manifest.config.release.licenses
     leaking = leaks.find(leaks.clusters_of(context.workspace), kept, _shares(context), licenses)
     runs = _write_runs(context, building / "runs", parts, leaking)
@@ -89,6 +92,9 @@ def _config(context: Context, version: str, parts: Iterable[Decided]) -> dict[st
     config = context.manifest.config
     clusters = leaks.clusters_of(context.workspace)
     clustered = dataset.sha256_file(clusters) if clusters else None
+    # An audit that comes later says more of the same data; it does not make another release.
+    report = accounts.sources(context.workspace).get(accounts.DECONTAMINATION)
+    decontaminated = dataset.sha256_file(report) if report else None
     template = _template(context)
     return {
         "version": version,
@@ -97,9 +103,18 @@ def _config(context: Context, version: str, parts: Iterable[Decided]) -> dict[st
         "splits": [list(share) for share in _shares(context)],
         "tokenizer": tokens.identity(config.release.tokenizer, context.manifest.folder),
         "card": dataset.fingerprint(template) if template else None,
-        "inputs": dataset.fingerprint([clustered, *([part.key, list(part.inputs)] for part in parts)]),
+        "inputs": dataset.fingerprint([clustered, decontaminated, *([part.key, list(part.inputs)] for part in parts)]),
         "stages": [stage for stage in DECIDING_STAGES if context.workspace.stage_records(stage)],
+        **_rules(context.workspace),
     }
+
+
+def _rules(workspace: Workspace) -> dict[str, dict[str, str]]:
+    """Return the digest of each language's filter and the revision of each stage's code, to explain differences."""
+    records = {stage: workspace.stage_records(stage) for stage in DECIDING_STAGES}
+    filters = {folder.rpartition("/")[2]: record.config.get("language") for folder, record in records["filter"].items()}
+    codes = {stage: "+".join(sorted({record.code for record in of.values()})) for stage, of in records.items() if of}
+    return {"filters": {lang: str(digest)[:12] for lang, digest in filters.items() if digest}, "codes": codes}
 
 
 def _shares(context: Context) -> Shares:
@@ -190,7 +205,8 @@ def _describe(context: Context, folder: StageFolder, record: StageRecord) -> Non
     _remove_strays(release, {part.name for part in record.parts})
     statistics = measure(release)
     _check_counts(release, record, statistics)
-    facts = facts_of(record)
+    accounts.bring(context.workspace, release)
+    facts = facts_of(record, release)
     figures.write(release, facts, statistics)
     report.write(release, context.workspace, release / "report.html")
     dataset.write_text(release / "README.md", card.render(facts, statistics, _template(context)))

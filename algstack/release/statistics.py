@@ -79,6 +79,13 @@ class Statistics(Record):
     total: Group
 
 
+NOTHING = Statistics(
+    **dict.fromkeys(("splits", "languages", "sources", "licenses", "years", "lengths", "dropped", "similarities"), ()),
+    total=Group(value="all", documents=0, bytes=0, tokens=0, repos=0),
+)
+"""Of a release without documents."""
+
+
 def shard_paths(release: Path) -> list[Path]:
     """All shards of a release, sorted by their names."""
     return sorted(release.glob("data/*/*.parquet"))

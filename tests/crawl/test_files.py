@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import pytest
 
-from algstack.crawl import files
-from algstack.crawl.files import FileReader, RawFile, Refusal, Repository
-from algstack.documents import DECISIONS, DOCUMENTS
+from algstack.crawl.files import FileReader, RawFile, Repository
+from algstack.crawl.refusals import Refusal
+from algstack.documents import DECISIONS, DOCUMENTS, swhid
 from algstack.manifest import CrawlConfig
 from tests.conftest import FewLanguages
 
@@ -14,46 +15,15 @@ REPOSITORY = Repository("git", "src", "repo", "abc", url="https://example.org/{r
 LATIN = "Die Fläche des Kreises ist größer, als man für möglich hält; das gehört überprüft. ".encode("latin-1") * 5
 
 
-@pytest.mark.parametrize(
-    ("content", "text", "encoding"),
-    [
-        (b"plain", "plain", "utf-8"),
-        (b"", "", "utf-8"),
-        ("∀ ε > 0".encode(), "∀ ε > 0", "utf-8"),
-        (b"\xef\xbb\xbfwith a BOM", "\ufeffwith a BOM", "utf-8"),
-        ("two bytes".encode("utf-16"), "two bytes", "utf-16"),
-        (LATIN, LATIN.decode("latin-1"), None),
-    ],
-    ids=["ascii", "empty", "utf-8", "bom", "utf-16", "latin-1"],
-)
-def test_decode(content: bytes, text: str, encoding: str | None) -> None:
-    decoded = files.decode(content)
-    assert not isinstance(decoded, Refusal)
-    assert decoded[0] == text
-    assert encoding in (None, decoded[1])
-
-
-@pytest.mark.parametrize(
-    ("content", "rule"),
-    [
-        (b"\0" * 1000, "binary"),
-        (b"text with one \0 in it", "binary"),
-        (bytes(range(1, 256)) * 20, None),
-        (b"\xff\xfe\x00", "undecodable"),
-        (hashlib.sha512(b"noise").digest().replace(b"\0", b"\1") * 3, None),
-    ],
-    ids=["nuls", "one-nul", "every-byte", "half-utf-16", "noise"],
-)
-def test_what_is_not_text_is_refused(content: bytes, rule: str | None) -> None:
-    refusal = files.decode(content)
-    assert isinstance(refusal, Refusal)
-    assert refusal.rule in ([rule] if rule else ["binary", "undecodable"])
-    assert refusal.evidence
+def document_of(path: str, content: bytes) -> dict[str, Any]:
+    reader = FileReader(CrawlConfig(), FewLanguages())
+    (batch,) = reader.batches(REPOSITORY, [RawFile(path, len(content), content)])
+    (document,) = batch.to_pylist()
+    return dict(document)
 
 
 def test_a_document_has_every_column() -> None:
-    document = files.read(REPOSITORY, RawFile("a b/é.lean", 5, "∀ x".encode()), FewLanguages())
-    assert isinstance(document, dict)
+    document = document_of("a b/é.lean", "∀ x".encode())
     assert list(document) == DOCUMENTS.names
     assert document["id"] == "git:repo@abc:a b/é.lean"
     assert document["url"] == "https://example.org/abc/a%20b/%C3%A9.lean"
@@ -65,9 +35,8 @@ def test_a_document_has_every_column() -> None:
 
 
 def test_the_swhid_is_of_the_original_bytes() -> None:
-    document = files.read(REPOSITORY, RawFile("a.lean", len(LATIN), LATIN), FewLanguages())
-    assert isinstance(document, dict)
-    assert document["swhid"] == files.swhid(LATIN)
+    document = document_of("a.lean", LATIN)
+    assert document["swhid"] == swhid(LATIN)
     assert document["size"] == len(document["text"].encode())
     assert "encoding" in document["meta"]
 

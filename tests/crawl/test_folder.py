@@ -120,7 +120,8 @@ def test_only_a_changed_part_is_read_again(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_file_that_became_a_link_after_the_listing_is_not_followed(tmp_path: Path) -> None:
     from algstack.crawl import folder
-    from algstack.crawl.files import FileReader, Refusal
+    from algstack.crawl.files import FileReader
+    from algstack.crawl.refusals import Refusal
     from algstack.manifest import CrawlConfig
 
     (tmp_path / "a.lean").symlink_to("/etc/passwd")

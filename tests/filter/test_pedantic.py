@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from algstack import data
+from algstack.filter.examples import first_problem
 from algstack.filter.language import CONDITIONS, Language, Limits, Rule, RuleSet, Sign, load_languages
 from algstack.filter.predicates import PREDICATES
 from algstack.filter.syntax import Syntax
@@ -26,6 +27,7 @@ def name_of(path: Path) -> str:
 def test_filter_file(path: Path) -> None:
     language = parse(path.read_text(encoding="utf-8"), Language, str(path))
     assert language.name == path.stem
+    assert first_problem(language) is None
     for listed in (language.aliases, language.extensions, language.default_for, language.linguist, language.use):
         assert list(listed) == sorted(set(listed)), "lists are sorted"
     assert path.parent.name == "lookalikes" or language.rules or path.parent.name == "llemma", "a filter has a rule"
@@ -44,12 +46,13 @@ def test_filter_file(path: Path) -> None:
 def test_rule_set(path: Path) -> None:
     rules = parse(path.read_text(encoding="utf-8"), RuleSet, str(path))
     assert rules.name == path.stem
+    assert first_problem(rules) is None
     for rule in rules.rules:
         assert rule.reason.endswith("."), f"{rule.id}: a reason is a sentence"
 
 
 @pytest.mark.parametrize("profile", ["default", "llemma"])
-def test_profile_loads_with_all_its_examples(profile: str) -> None:
+def test_profile_loads_with_all_its_languages(profile: str) -> None:
     assert set(load_languages(profile)) == {
         path.stem for path in (FILTERS if profile == "default" else FILTERS / profile).glob("*.toml")
     }

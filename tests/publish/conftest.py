@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from algstack.release import stage
+from tests.publish.flaky import Line, flaky
 from tests.publish.hub import TOKEN, Hub, serving
 from tests.release.conftest import MANIFEST, context, document, write_workspace
 
@@ -32,18 +33,31 @@ def release(releases: dict[str, Path], tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
-    """A hub on loopback that huggingface_hub talks to, without its waits."""
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Hub, Line]]:
+    """A hub on loopback and the line to it that huggingface_hub uses, good until told otherwise; without waits."""
     from huggingface_hub import constants
     from huggingface_hub.utils import _http, disable_progress_bars
 
-    with serving(Hub()) as served:
-        monkeypatch.setattr(constants, "ENDPOINT", served.url)
+    with serving(Hub()) as hub, flaky(hub.url) as opened:
+        hub.url = opened.url
+        monkeypatch.setattr(constants, "ENDPOINT", opened.url)
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         monkeypatch.setattr(
-            constants, "HUGGINGFACE_CO_URL_TEMPLATE", served.url + "/{repo_id}/resolve/{revision}/{filename}"
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", opened.url + "/{repo_id}/resolve/{revision}/{filename}"
         )
         monkeypatch.setenv("HF_TOKEN", TOKEN)
         disable_progress_bars()
         monkeypatch.setattr(_http.time, "sleep", lambda seconds: None)
-        yield served
+        yield hub, opened
+
+
+@pytest.fixture
+def hub(served: tuple[Hub, Line]) -> Hub:
+    """The hub at the end of the line."""
+    return served[0]
+
+
+@pytest.fixture
+def line(served: tuple[Hub, Line]) -> Line:
+    """The line to the hub."""
+    return served[1]

@@ -1,7 +1,7 @@
 """A stand-in for the Hugging Face Hub on loopback: as much of it as huggingface_hub asks when it publishes a dataset.
 
-Repositories are kept in memory, with commits, branches and tags; large files go through the LFS batch endpoint. Answers
-can be made to fail in the ways a busy hub does.
+Repositories are kept in memory, with commits, branches and tags; large files go through the LFS batch endpoint. How a
+hub fails is not its concern: tests.publish.flaky stands before it.
 """
 
 from __future__ import annotations
@@ -9,10 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import random
 import re
-import socket
-import struct
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -20,9 +17,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 TOKEN = "hf_standin"
+TREE_PAGE = 20
+"""Files on one page of a listing; the hub has a thousand."""
 
 
 @dataclass
@@ -65,11 +64,7 @@ class Hub:
     repos: dict[str, Repo] = field(default_factory=dict)
     lfs: dict[str, bytes] = field(default_factory=dict)
     uploads: Counter[str] = field(default_factory=Counter)
-    failing: float = 0.0
     die_after_uploads: int | None = None
-    chance: random.Random = field(default_factory=lambda: random.Random(7))
-    requests: int = 0
-    failures: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
     url: str = ""
 
@@ -84,26 +79,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         with self.hub.lock:
-            self.hub.requests += 1
-            if self._fails():
-                return
             self._route(body)
 
     do_GET = do_HEAD = do_POST = do_PUT = _handle  # noqa: N815 - the names that http.server looks for
-
-    def _fails(self) -> bool:
-        hub = self.hub
-        if hub.chance.random() >= hub.failing:
-            return False
-        hub.failures += 1
-        kind = hub.chance.choice(["429", "500", "503", "reset"])
-        if kind == "reset":
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.connection.close()
-            self.close_connection = True
-            return True
-        self._answer(int(kind), {"error": "busy"}, {"retry-after": "0"} if kind == "429" else {})
-        return True
 
     def _answer(self, status: int, value: object = None, headers: dict[str, str] | None = None) -> None:
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
@@ -163,8 +141,15 @@ class _Handler(BaseHTTPRequestHandler):
     def tree(self, body: bytes, name: str, revision: str) -> None:
         repo = self._repo(name)
         tree = self._tree(repo, revision) if repo else None
-        if tree is not None:
-            self._answer(200, [{"path": path, **blob.entry} for path, blob in sorted(tree.items())])
+        if tree is None:
+            return
+        asked = parse_qs(urlsplit(self.path).query)
+        start = int(asked.get("cursor", ["0"])[0])
+        entries = [{"path": path, **blob.entry} for path, blob in sorted(tree.items())]
+        after = start + TREE_PAGE
+        more = f"{self.hub.url}{urlsplit(self.path).path}?recursive=True&cursor={after}"
+        headers = {"link": f'<{more}>; rel="next"'} if after < len(entries) else {}
+        self._answer(200, entries[start:after], headers)
 
     def refs(self, body: bytes, name: str) -> None:
         if repo := self._repo(name):

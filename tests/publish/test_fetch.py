@@ -10,6 +10,7 @@ from algstack.errors import AlgstackError
 from algstack.publish import stage
 from algstack.publish.fetch import fetched
 from algstack.release.verify import verify
+from tests.publish.flaky import Line
 from tests.publish.hub import Hub
 
 TARGET = "hf://datasets/org/tiny-algebra"
@@ -40,3 +41,14 @@ def test_nothing_there_is_an_error(hub: Hub) -> None:
 def test_a_folder_is_taken_as_it_is(release: Path) -> None:
     with fetched(str(release)) as path:
         assert path == release
+
+
+def test_a_release_comes_whole_over_a_bad_line(
+    hub: Hub, line: Line, release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("algstack.publish.hub.FIRST_WAIT", 0.0)
+    stage.publish(release, TARGET)
+    line.failing = 0.3
+    with fetched(TARGET) as path:
+        assert [check for check in verify(path) if not check.passed] == []
+    assert len(line.failures) > 4

@@ -10,6 +10,7 @@ import pytest
 from algstack.errors import AlgstackError, DatasetError
 from algstack.publish import stage
 from algstack.publish.hub import HubPlace
+from tests.publish.flaky import Line
 from tests.publish.hub import Hub
 
 TARGET = "hf://datasets/org/tiny-algebra"
@@ -65,11 +66,11 @@ def test_the_next_version_replaces_what_was_ours_and_nothing_else(hub: Hub, rele
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_hub_that_fails_every_fifth_time_gets_all_of_it(hub: Hub, release: Path, seed: int) -> None:
-    hub.failing = 0.2
-    hub.chance.seed(seed)
+def test_a_hub_that_fails_every_fifth_time_gets_all_of_it(line: Line, hub: Hub, release: Path, seed: int) -> None:
+    line.failing = 0.2
+    line.chance.seed(seed)
     stage.publish_to(quiet(), TARGET, release)
-    assert hub.failures
+    assert line.failures
     assert on_hub(hub) == on_hub(hub, "1.0.0") == contents(release)
 
 
@@ -99,6 +100,19 @@ def test_private_gated_and_a_branch(hub: Hub, release: Path) -> None:
     assert (repo.private, repo.gated) == (True, "manual")
     assert on_hub(hub, "next") == contents(release)
     assert on_hub(hub, "main") == {}
+
+
+def test_a_version_that_was_tagged_on_another_branch_comes_to_main_as_well(hub: Hub, release: Path) -> None:
+    stage.publish(release, f"{TARGET}@next")
+    stage.publish(release, TARGET)
+    assert on_hub(hub) == on_hub(hub, "1.0.0") == contents(release)
+
+
+def test_publishing_an_older_version_again_changes_nothing(hub: Hub, releases: dict[str, Path]) -> None:
+    stage.publish(releases["1.0.0"], TARGET)
+    stage.publish(releases["1.1.0"], TARGET)
+    assert stage.publish(releases["1.0.0"], TARGET).sent == ()
+    assert on_hub(hub) == contents(releases["1.1.0"])
 
 
 def test_a_refused_token_is_one_clear_line(hub: Hub, release: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,8 @@ from moto.server import ThreadedMotoServer
 
 from algstack.errors import AlgstackError
 from algstack.publish import stage, storage
+from algstack.publish.fetch import fetched
+from tests.publish.flaky import Line, flaky
 
 TARGET = "s3://bucket/algebra"
 
@@ -26,15 +28,22 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture
-def s3(server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+def line(server: str) -> Iterator[Line]:
+    """The line to the server, good until it is told otherwise."""
+    with flaky(server) as opened:
+        yield opened
+
+
+@pytest.fixture
+def s3(server: str, line: Line, monkeypatch: pytest.MonkeyPatch) -> Any:
     for name, value in {
-        "AWS_ENDPOINT_URL": server,
+        "AWS_ENDPOINT_URL": line.url,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",
     }.items():
         monkeypatch.setenv(name, value)
-    client = boto3.client("s3")
+    client = boto3.client("s3", endpoint_url=server)
     client.create_bucket(Bucket="bucket")
     yield client
     for entry in client.list_objects_v2(Bucket="bucket").get("Contents", ()):
@@ -58,6 +67,18 @@ def test_a_release_is_in_the_bucket_whole(s3: Any, releases: dict[str, Path]) ->
     assert stage.publish(releases["1.0.0"], TARGET).sent == ()
     stage.publish(releases["1.1.0"], TARGET)
     assert objects(s3) == contents(releases["1.1.0"])
+
+
+def test_a_bad_line_gets_all_of_it(
+    s3: Any, line: Line, releases: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    line.failing = 0.2
+    stage.publish(releases["1.0.0"], TARGET)
+    assert len(line.failures) > 4
+    assert objects(s3) == contents(releases["1.0.0"])
+    with fetched(TARGET) as folder:
+        assert contents(folder) == contents(releases["1.0.0"])
 
 
 def test_killed_half_way_only_the_rest_is_sent(

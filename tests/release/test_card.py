@@ -28,7 +28,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Facts, Statistics, s
     release = workspace.release("1.0.0")
     record = dataset.load_stage(release)
     assert record is not None
-    return facts_of(record), measure(release), (release / "README.md").read_text()
+    return facts_of(record, release), measure(release), (release / "README.md").read_text()
 
 
 def test_nothing_unknown_to_the_hub_is_in_the_front_matter(made: tuple[Facts, Statistics, str]) -> None:

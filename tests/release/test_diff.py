@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -55,11 +57,20 @@ def test_per_language_and_repository(pair: tuple[Path, Path]) -> None:
     assert {one.name: (one.added, one.removed) for one in found.languages} == {"lean": (1, 1), "coq": (0, 1)}
     changed = {one.name: one.changed for one in found.repositories}
     assert changed["owner/repo-1"] == 1
+    assert {one.name: one.why for one in found.languages} == {"lean": {"dedup: near-duplicate": 1}, "coq": {GONE: 1}}
+
+
+def test_another_filter_is_said(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    other = Path(shutil.copytree(pair[0], tmp_path / "other"))
+    record = json.loads((other / "stage.json").read_text())
+    record["config"]["filters"] = {"lean": "0123456789ab"}
+    (other / "stage.json").write_text(json.dumps(record))
+    assert ("filters.lean", "–", "0123456789ab") in compare(pair[0], other).settings
 
 
 def test_the_changelog_is_markdown(pair: tuple[Path, Path]) -> None:
     text = changelog(compare(*pair))
-    assert text.startswith("## 1.1.0 after 1.0.0\n\n1 documents added, 2 removed, 1 changed, 7 kept.")
+    assert text.startswith("## 1.1.0 after 1.0.0\n\n1 document added, 2 removed, 1 changed, 7 the same.")
     assert "| lean | 1 | 1 | 1 | 7 |" in text
     assert "- gone upstream: 1" in text
 

@@ -41,9 +41,7 @@ def test_a_release_without_leaks(tmp_path: Path) -> None:
     workspace = write_workspace(tmp_path / "work", [made[:20], made[20:]])
     apart, together = [by_split["train"][0], by_split["test"][0]], by_split["train"][1:3]
     table = pl.DataFrame({"id": [*apart, *together], "component": [apart[0]] * 2 + [together[0]] * 2})
-    path = workspace.stage("dedup") / "clusters" / "clusters.parquet"
-    path.parent.mkdir()
-    table.write_parquet(path)
+    table.write_parquet(workspace.clusters)
     record = stage.run(context(workspace, text=MANIFEST + "\n[release]\nsplits = {train = 0.5, test = 0.5}\n"))
     release = workspace.release("1.0.0")
     assert (record.counts.documents, record.counts.kept, record.counts.dropped) == (40, 39, {"split-leak": 1})

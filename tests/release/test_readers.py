@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import datasets
@@ -38,6 +39,15 @@ def test_datasets_streaming(release: Path) -> None:
     first = next(iter(stream))
     assert first["lang"] == "lean"
     assert first["tokens"] > 0
+
+
+def test_the_card_loads_the_release_as_it_says(release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(release)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
+    examples = re.findall(r"```python\n(.*?)```", (release / "README.md").read_text(), re.DOTALL)
+    assert len(examples) == 3
+    for example in examples:
+        exec(example.replace('"tiny-algebra"', repr(str(release))), {})
 
 
 def test_polars_and_duckdb(release: Path) -> None:

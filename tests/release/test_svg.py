@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from algstack.release.figures import png
-from algstack.release.svg import LIGHT, Bar, Step, bars, columns, document, human, nice_ticks, waterfall
+from algstack.release.svg import LIGHT, PHONE, Bar, Step, bars, columns, document, human, nice_ticks, waterfall
 
 NASTY = "<script>\"&'</script> ∀"
 
@@ -19,6 +19,8 @@ NASTY = "<script>\"&'</script> ∀"
         pytest.param(columns("a", NASTY, NASTY, [Bar(NASTY, 3, "3"), Bar("b", 0, "")], LIGHT), id="columns"),
         pytest.param(waterfall("a", NASTY, NASTY, [Step(NASTY, 5, ((NASTY, 2),)), Step("b", 3, ())], LIGHT), id="fall"),
         pytest.param(waterfall("a", "t", "s", [Step("none", 0, ())], LIGHT), id="nothing"),
+        pytest.param(bars("a", NASTY, "word " * 40, [Bar("b" * 80, 3, "3")], PHONE), id="bars on a phone"),
+        pytest.param(waterfall("a", NASTY, NASTY, [Step(NASTY, 5, ((NASTY, 2),))], PHONE), id="fall on a phone"),
     ],
 )
 def test_a_chart_is_sound_xml_and_can_be_drawn(chart: object) -> None:

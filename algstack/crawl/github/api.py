@@ -41,7 +41,7 @@ class Refused(Exception):  # noqa: N818 - an answer, not an error of ours
     """A definite refusal: 404, 409, 422, 451, or a 403 that is not a limit."""
 
     def __init__(self, status: int, message: str = "") -> None:
-        super().__init__(f"HTTP {status}{f': {message}' if message else ''}")
+        super().__init__(f"HTTP {status}{f': {message}' if message else ''}".rstrip("."))
         self.status = status
         self.message = message
 
@@ -179,7 +179,14 @@ class GitHub:
         return answer
 
     def _graphql(self, body: bytes) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        response = self._send("POST", self._endpoints.graphql, "graphql", {"Content-Type": "application/json"}, body)
+        kind = {"Content-Type": "application/json"}
+        try:
+            response = self._send("POST", self._endpoints.graphql, "graphql", kind, body)
+        except Refused as refusal:
+            raise SourceError(
+                f"GitHub's GraphQL at {self._endpoints.graphql} refuses the token: {refusal}. It needs one that may "
+                "read public repositories; without GITHUB_TOKEN the crawl goes by REST."
+            ) from None
         answer = _json(response.content)
         if not isinstance(answer, dict):
             raise Broken("the answer is not an object")

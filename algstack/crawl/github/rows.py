@@ -9,21 +9,22 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from configparser import ConfigParser, Error
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from algstack.crawl import licenses
 from algstack.crawl.archive import Member, Unpacked, read_members, tar_members
-from algstack.crawl.files import FileReader, RawFile, Refusal, Repository, drop
+from algstack.crawl.files import FileReader, RawFile, Repository
+from algstack.crawl.grants import FoundLicenses, Grant, LicenseFiles, is_noted, licensed
 from algstack.crawl.ledger import Entry, Part
+from algstack.crawl.refusals import Refusal, drop
 from algstack.crawl.tar import GzipStream
 from algstack.dataset import fingerprint, written_atomically
-from algstack.documents import DECISIONS, DOCUMENTS
+from algstack.documents import DECISIONS, DOCUMENTS, batch_of
 
 READING = "rows-1"
 """Raise when the same archive gives other rows."""
@@ -32,6 +33,9 @@ PERMALINK = "/blob/{revision}/{path}"
 
 LICENSES = b"licenses"
 """Key of the file's metadata: JSON, folder -> what its licence file was recognised as."""
+
+MOST_SUBMODULES = 128 * 1024
+"""Bytes of a `.gitmodules` that is read."""
 
 # Folders that hold other people's code, by the habits of the languages that we crawl.
 VENDORED = re.compile(
@@ -86,7 +90,7 @@ def write(
                 drops += batch.num_rows
             # A row group of its own, so that each is either documents or drops.
             writer.write_table(_as_rows(batch))
-        writer.add_key_value_metadata({LICENSES: json.dumps(archive.licenses, sort_keys=True)})
+        writer.add_key_value_metadata({LICENSES: json.dumps(archive.licenses.found, sort_keys=True)})
     return Part(name, (folder / name).stat().st_size, documents, drops)
 
 
@@ -94,7 +98,7 @@ class _Archive:
     """The files of an archive, and what its licence files and its list of submodules say."""
 
     def __init__(self, stream: IO[bytes], reader: FileReader, exclude: tuple[str, ...]) -> None:
-        self.licenses: dict[str, str | None] = {}
+        self.licenses = LicenseFiles()
         self._submodules: dict[str, str] = {}
         self._packed = GzipStream(stream)
         self._reader = reader
@@ -114,24 +118,15 @@ class _Archive:
     def _noted(self, member: Member) -> Member:
         """Read the files that are about others, whether or not they become documents themselves."""
         _, _, path = member.name.partition("/")
-        if member.refusal or member.size > licenses.LONGEST:
+        is_license = is_noted(path, member.size)
+        if member.refusal or not (is_license or (path == ".gitmodules" and member.size <= MOST_SUBMODULES)):
             return member
-        if path == ".gitmodules":
-            content = member.read(member.size)
-            self._submodules = submodules(content.decode("utf-8", "replace"))
-        elif licenses.is_license_file(path):
-            content = member.read(member.size)
-            self._note_license(path, content.decode("utf-8", "replace"))
+        content = member.read(member.size)
+        if is_license:
+            self.licenses.note(path, content)
         else:
-            return member
+            self._submodules = submodules(content.decode("utf-8", "replace"))
         return member._replace(read=lambda size: content[:size])
-
-    def _note_license(self, path: str, text: str) -> None:
-        """Note a folder's licence. One of several that are recognised differently is the user's choice: `OR`."""
-        folder = path.rpartition("/")[0]
-        found, known = licenses.recognise(text), self.licenses.get(folder)
-        several = {*(known or "").split(" OR "), found or ""} - {""}
-        self.licenses[folder] = " OR ".join(sorted(several)) or None
 
 
 def submodules(text: str) -> dict[str, str]:
@@ -165,45 +160,12 @@ def read(folder: Path, entry: Entry) -> Iterator[pa.RecordBatch]:
                 yield from _documents(rows, entry, found)
 
 
-def _documents(rows: pa.Table, entry: Entry, found: Mapping[str, str | None]) -> Iterator[pa.RecordBatch]:
-    paths = rows.column("path").to_pylist()
-    grants = [license_of(path, entry.license, found) for path in paths]
-    for row, grant in enumerate(grants):
-        if grant is None and (license_ := licenses.in_header(rows.column("text")[row].as_py())):
-            grants[row] = Grant(license_, "file header")
-    new = {
-        "stars": [entry.stars] * rows.num_rows,
-        "license": [grant and grant.license for grant in grants],
-        "license_source": [grant and grant.source for grant in grants],
-        "meta": list(map(_meta, paths, rows.column("meta").to_pylist())),
-    }
-    columns = [
-        pa.array(new[field.name], field.type) if field.name in new else rows.column(field.name) for field in DOCUMENTS
-    ]
-    yield from pa.Table.from_arrays(columns, schema=DOCUMENTS).to_batches()
-
-
-class Grant(NamedTuple):
-    """A licence, and how it is known."""
-
-    license: str
-    source: str
-
-
-def license_of(path: str, stated: str | None, found: Mapping[str, str | None]) -> Grant | None:
-    """Return the licence of a file, None where only the file itself may say it.
-
-    Args:
-        path: the file's.
-        stated: what GitHub says of the repository.
-        found: folder ("" for the root) -> what its licence file was recognised as.
-    """
-    folder, recognised = licenses.nearest(path, found) or ("", None)
-    if folder:  # other people's code: what GitHub says does not reach so far
-        return Grant(recognised, f"license file in {folder}") if recognised else None
-    if stated:
-        return Grant(stated, "github")
-    return Grant(recognised, "license file") if recognised else None
+def _documents(rows: pa.Table, entry: Entry, found: FoundLicenses) -> Iterator[pa.RecordBatch]:
+    columns = {name: rows.column(name).combine_chunks() for name in DOCUMENTS.names}
+    columns["stars"] = entry.stars
+    columns["meta"] = list(map(_meta, columns["path"].to_pylist(), columns["meta"].to_pylist()))
+    batch = batch_of(DOCUMENTS, rows.num_rows, columns)
+    yield licensed(batch, Grant(entry.license, "github") if entry.license else None, found)
 
 
 def _meta(path: str, meta: str | None) -> str | None:

@@ -244,7 +244,10 @@ class _RestLister:
                     "/search/repositories", {"q": _checked(search), "per_page": PAGE, "page": page}, "search"
                 )
             except Refused as refusal:
-                raise SourceError(f"GitHub does not take the search `{search}`: {refusal}.") from None
+                raise SourceError(
+                    f"GitHub does not take the search `{search}`: {refusal}. Look at the source's `languages`, "
+                    "`organizations` and `qualifiers`."
+                ) from None
             complete = complete and not answer["incomplete_results"]
             for item in answer["items"]:
                 repository = from_rest(item)

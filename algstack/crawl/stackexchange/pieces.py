@@ -47,6 +47,12 @@ def split(source: str) -> list[Piece]:
     return pieces
 
 
+def source_of(pieces: list[Piece]) -> str:
+    """Return the HTML that pieces are of."""
+    tags = (piece.partition(">") for piece in pieces)
+    return "".join(text if tag == NO_TAG else f"<{tag}>{text}" for tag, _, text in tags)
+
+
 def name_of(tag: str) -> str:
     """Return a tag's name in lower case, with the slash of an end tag.
 

@@ -1,13 +1,17 @@
-"""One post, as the dump or the API gives it, and the licence it stands under."""
+"""Posts, as the dump or the API gives them, and the licence they stand under."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
-from algstack.crawl.stackexchange.rows import BadRow, unescape
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from algstack.crawl.stackexchange.html import to_markdown_all
+from algstack.crawl.stackexchange.rows import Block
 
 # https://stackoverflow.com/help/licensing: by the post's creation date (UTC), where the dump does not say it.
 LICENSES_UNTIL = (("2011-04-08", "CC-BY-SA-2.5"), ("2018-05-02", "CC-BY-SA-3.0"))
@@ -18,15 +22,15 @@ STATED_LICENSES = {f"CC BY-SA {version}": f"CC-BY-SA-{version}" for version in (
 STATED = "the post's ContentLicense"
 DATED = "the post's date (stackoverflow.com/help/licensing)"
 
-_NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
-_DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.ASCII)
-
 
 class Post(NamedTuple):
-    """A question or an answer. Dates are ISO 8601 in UTC, to the second; what the source does not say is None."""
+    """A question, an answer or a comment. Dates are ISO 8601 in UTC, to the second; what is not known is None.
+
+    `body` is Markdown as `html.to_markdown_all` gives it, of a comment plain text.
+    """
 
     id: int
-    html: str
+    body: str
     created: str
     score: int | None = None
     license: str | None = None  # SPDX
@@ -35,88 +39,123 @@ class Post(NamedTuple):
     owner_name: str | None = None
     # of questions
     title: str = ""
-    tags: tuple[str, ...] = ()
+    tags: str = ""  # as the dump has them
     accepted: int | None = None
     closed: str | None = None
     duplicate: bool = False
 
 
-def from_attributes(values: Mapping[str, str], body: str | None = None) -> Post:
-    """Return the post that a row of Posts.xml holds.
+POSTS = pa.schema(
+    [
+        ("id", pa.int64()),
+        ("body", pa.string()),
+        ("created", pa.string()),
+        ("score", pa.int64()),
+        ("license", pa.string()),
+        ("license_source", pa.string()),
+        ("owner", pa.int64()),
+        ("owner_name", pa.string()),
+        ("title", pa.string()),
+        ("tags", pa.string()),
+        ("accepted", pa.int64()),
+        ("closed", pa.string()),
+        ("duplicate", pa.bool_()),
+    ]
+)
+"""Posts as a table."""
 
-    Args:
-        values: the row's attributes, still escaped as XML wants it.
-        body: the post's HTML, if it was unescaped already.
+NAMES = (
+    "Id",
+    "PostTypeId",
+    "ParentId",
+    "AcceptedAnswerId",
+    "CreationDate",
+    "Score",
+    "Body",
+    "OwnerUserId",
+    "OwnerDisplayName",
+    "Title",
+    "Tags",
+    "ClosedDate",
+    "ContentLicense",
+)
+"""The attributes of Posts.xml that are read."""
 
-    Raises:
-        BadRow: it has no date, or a number is none.
-    """
-    created = date(values.get("CreationDate", ""))
-    if created is None:
-        raise BadRow(f"CreationDate is `{values.get('CreationDate', '')}`")
-    license_, license_source = license_of(values.get("ContentLicense"), created)
-    owner_name = values.get("OwnerDisplayName")
-    title = values.get("Title")
-    return Post(
-        id=int(values["Id"]),
-        html=unescape(values.get("Body", "")) if body is None else body,
-        created=created,
-        score=_number(values, "Score"),
-        license=license_,
-        license_source=license_source,
-        owner=_number(values, "OwnerUserId"),
-        owner_name=unescape(owner_name) if owner_name else None,
-        title=unescape(title) if title else "",
-        tags=tags_of(values.get("Tags", "")),
-        accepted=_number(values, "AcceptedAnswerId"),
-        closed=date(values.get("ClosedDate", "")),
+COMMENT_NAMES = {"Text": "Body", "UserId": "OwnerUserId", "UserDisplayName": "OwnerDisplayName"}
+"""Those that Comments.xml calls otherwise."""
+
+
+def table_of(block: Block) -> tuple[pa.Table, pa.Array]:
+    """Return (the posts of some rows as a table of POSTS, an error or null for each of them)."""
+    empty = pa.nulls(len(block), pa.string())
+    named = {COMMENT_NAMES.get(name, name): column for name, column in block.columns.items()}
+    body = pc.fill_null(named["Body"], "")
+    plain = {name: pl.Series(name, named.get(name, empty), pl.String) for name in NAMES if name != "Body"}
+    frame = pl.DataFrame(plain).select(
+        **{name: _number(attribute) for name, attribute in _NUMBERS.items()},
+        created=_date("CreationDate"),
+        day=pl.col("CreationDate").str.slice(0, 10),
+        stated=pl.col("ContentLicense"),
+        owner_name=pl.col("OwnerDisplayName").replace("", None),
+        title=pl.col("Title").fill_null(""),
+        tags=pl.col("Tags").fill_null(""),
+        closed=_date("ClosedDate"),
+        duplicate=False,
+        error=pl.coalesce(_wrong_date(), *(_wrong_number(attribute) for attribute in _NUMBERS.values())),
+    )
+    frame = _with_licenses(frame)
+    markdown = body if "Text" in block.columns else to_markdown_all(body)
+    columns = {name: frame[name].to_arrow().cast(POSTS.field(name).type) for name in POSTS.names if name != "body"}
+    return pa.table({**columns, "body": markdown}).select(POSTS.names), frame["error"].to_arrow()
+
+
+_NUMBERS = {"id": "Id", "score": "Score", "owner": "OwnerUserId", "accepted": "AcceptedAnswerId"}
+
+
+def _number(attribute: str) -> pl.Expr:
+    return pl.col(attribute).cast(pl.Int64, strict=False)
+
+
+def _wrong_number(attribute: str) -> pl.Expr:
+    wrong = pl.col(attribute).is_not_null() & (pl.col(attribute) != "") & _number(attribute).is_null()
+    return pl.when(wrong).then(pl.format(f"{attribute} is `{{}}`", pl.col(attribute)))
+
+
+def _date(attribute: str) -> pl.Expr:
+    """A dump's date without its fraction of a second, or null if it is none."""
+    second = pl.col(attribute).str.slice(0, 19)
+    return pl.when(second.str.to_datetime("%Y-%m-%dT%H:%M:%S", strict=False).is_not_null()).then(second)
+
+
+def _wrong_date() -> pl.Expr:
+    date = pl.col("CreationDate").fill_null("")
+    return pl.when(_date("CreationDate").is_null()).then(pl.format("CreationDate is `{}`", date))
+
+
+def _with_licenses(frame: pl.DataFrame) -> pl.DataFrame:
+    """Add the columns `license` and `license_source`: posts of one day stand under one licence, or what they state."""
+    days = frame.select("day", "stated").unique()
+    known = [license_of(stated, day or "") for day, stated in days.iter_rows()]
+    columns = {name: pl.Series(name, values, pl.String) for name, values in zip(_LICENSE, zip(*known), strict=True)}
+    return frame.join(
+        days.with_columns(**columns), on=["day", "stated"], how="left", nulls_equal=True, maintain_order="left"
     )
 
 
-def comment_from_attributes(values: Mapping[str, str]) -> Post:
-    """Return the comment that a row of Comments.xml holds; its `html` is plain text.
-
-    Raises:
-        BadRow: it has no date, or a number is none.
-    """
-    return from_attributes(
-        {
-            **values,
-            "Body": values.get("Text", ""),
-            "OwnerUserId": values.get("UserId", ""),
-            "OwnerDisplayName": values.get("UserDisplayName", ""),
-        }
-    )
+_LICENSE = ("license", "license_source")
 
 
-def _number(values: Mapping[str, str], name: str) -> int | None:
-    value = values.get(name)
-    if not value:
-        return None
-    if not _NUMBER.fullmatch(value):
-        raise BadRow(f"{name} is `{value}`")
-    return int(value)
+def posts_of(columns: Sequence[Sequence[object]]) -> Iterator[Post]:
+    """Yield the posts of the columns of POSTS."""
+    return map(Post._make, zip(*columns, strict=True))  # type: ignore[arg-type]
 
 
-def date(value: str) -> str | None:
-    """Return a dump's date without its fraction of a second, or None if it is none."""
-    if not _DATE.match(value):
-        return None
-    try:
-        datetime.fromisoformat(value[:19])
-    except ValueError:
-        return None
-    return value[:19]
-
-
+@lru_cache(maxsize=1 << 14)
 def tags_of(value: str) -> tuple[str, ...]:
-    """Return the tags of either notation, escaped or not: `<a><b>` until 2023, `|a|b|` since."""
-    if not value:
-        return ()
-    plain = unescape(value)
-    if plain.startswith("<"):
-        plain = plain[1:].removesuffix(">").replace("><", "|")
-    return tuple(tag for tag in plain.split("|") if tag)
+    """Return the tags of either notation: `<a><b>` until 2023, `|a|b|` since."""
+    if value.startswith("<"):
+        value = value[1:].removesuffix(">").replace("><", "|")
+    return tuple(tag for tag in value.split("|") if tag)
 
 
 def license_of(stated: str | None, created: str) -> tuple[str | None, str]:

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from algstack.crawl.files import FileReader, RowBuffer
 from algstack.crawl.stackexchange.api import PAGE_SIZE, PAGES, Api, Connection, connect
+from algstack.crawl.stackexchange.html import to_markdown_all
 from algstack.crawl.stackexchange.ledger import PostLedger
 from algstack.crawl.stackexchange.posts import Post, license_of
 from algstack.crawl.stackexchange.source import policy_of
@@ -159,7 +160,7 @@ def post_of(item: Mapping[str, Any]) -> Post:
     title = html.unescape(item.get("title", ""))
     return Post(
         id=item.get("answer_id") or item["question_id"],
-        html=item.get("body", ""),
+        body=to_markdown_all(pa.array([item.get("body", "").replace("\0", "\ufffd")]))[0].as_py(),
         created=created,
         score=item.get("score"),
         license=license_,
@@ -168,7 +169,7 @@ def post_of(item: Mapping[str, Any]) -> Post:
         # The dumps name only those who left.
         owner_name=None if "user_id" in owner else html.unescape(owner.get("display_name", "")) or None,
         title=_SUFFIX.sub("", title) if closed else title,
-        tags=tuple(item.get("tags", ())) if "answer_id" not in item else (),
+        tags="|".join(item.get("tags", ())) if "answer_id" not in item else "",
         accepted=item.get("accepted_answer_id"),
         closed=_date(closed) if closed else None,
         duplicate=item.get("closed_reason") == "Duplicate",

@@ -1,27 +1,29 @@
-"""The rows of a dump's tables: one `<row …/>` element each, found in a stream of bytes and parsed later.
+"""The rows of a dump's tables: one `<row …/>` element each, found in a stream of bytes, and their attributes.
 
-A table has no other elements, and XML allows no `<` inside an attribute's value, so a row reaches from `<row` to the
-last `>` before the next `<`. That finds rows several times faster than a parser would; each row's attributes are
-then checked when they are read.
+A table has no other elements, and XML allows no `<` inside an attribute's value, so a row ends before the next `<`
+whatever is wrong with it. One compiled pass finds rows and attributes, another resolves the references of those that
+are wanted; nothing is made into Python's objects on the way.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-import polars as pl
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from algstack.crawl.stackexchange.dump import Broken
+from algstack.crawl.stackexchange.seek import WIDTH, compiled, copy, padded, seek
+from algstack.crawl.stackexchange.writer import key_of
 from algstack.errors import SourceError
 
-_ROW = re.compile(rb"<row\s[^<]*>")
 _ROOT = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<([A-Za-z][\w.-]*)", re.DOTALL)
-_BEFORE_VALUE = re.compile(r"(?:<row)?\s+([A-Za-z_][\w.:-]*)\s*=\s*")
-_ATTRIBUTE = re.compile(r"([A-Za-z_][\w.:-]*)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
-_REFERENCE = re.compile(r"&(?:#(\d{1,7})|#x([0-9A-Fa-f]{1,6})|(lt|gt|quot|apos|amp));")
-_NAMED = {"lt": "<", "gt": ">", "quot": '"', "apos": "'", "amp": "&"}
+
+BLOCK_BYTES = 4 << 20
+"""What is looked at together."""
 
 MAX_ROW_BYTES = 64 << 20
 """A longer row is none: the largest body that the sites accept has 30,000 characters."""
@@ -29,45 +31,86 @@ MAX_ROW_BYTES = 64 << 20
 HEAD_BYTES = 4096
 """The root element stands within these."""
 
+NOT_WELL_FORMED = "the row's attributes are not well-formed"
 
-class BadRow(ValueError):  # noqa: N818 - what it is, not an error of ours
-    """A row that cannot be read; the text says why."""
+Positions = npt.NDArray[np.int64]
 
 
-def rows(chunks: Iterable[bytes], root: str) -> Iterator[list[bytes]]:
-    """Yield the rows of a table as they stand, in lists of about a chunk's worth.
+class BadRow(NamedTuple):
+    """A row that cannot be read: why, and how it begins."""
+
+    error: str
+    start: str
+
+
+class Block(NamedTuple):
+    """Some rows of a table that stand together.
+
+    `columns` are the attributes that are wanted, null where a row has none; of a bad row only those that were read
+    before it went wrong, and no text.
+    """
+
+    first: int  # number of the rows before these
+    columns: dict[str, pa.StringArray]
+    bad: Mapping[int, BadRow]  # by place in the block
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+
+def blocks(chunks: Iterable[bytes], root: str, names: Sequence[str]) -> Iterator[Block]:
+    """Yield the rows of a table, block by block.
 
     Args:
         chunks: the table's bytes.
         root: name of the element that must hold the rows, e.g. `posts`.
+        names: the attributes that are wanted.
 
     Raises:
         SourceError: this is not such a table; nothing was yielded.
         Broken: the table ends before it is closed; all complete rows were yielded.
     """
+    first = 0
+    for data in _portions(chunks, root):
+        block = _read(data, first, names)
+        if len(block):
+            yield block
+            first += len(block)
+
+
+def _portions(chunks: Iterable[bytes], root: str) -> Iterator[bytes]:
+    """Yield a table's bytes in portions of whole rows."""
     stream = iter(chunks)
     buffer, position, broken = _head(stream, root), 0, None
     while True:
         # The last element may go on in the next chunk.
         end = buffer.rfind(b"<")
-        found = _ROW.findall(buffer, 0, end) if end > 0 else []
-        if found:
-            yield found
+        if end > 0:
+            yield buffer[:end]
         rest = buffer[max(end, 0) :]
         position += len(buffer) - len(rest)
         if len(rest) > MAX_ROW_BYTES:
             broken = Broken(f"the row at byte {position:,} does not end within {MAX_ROW_BYTES >> 20} MB")
             break
+        more = []
         try:
-            chunk = next(stream, None)
+            for chunk in stream:
+                more.append(chunk)
+                if sum(map(len, more)) >= BLOCK_BYTES:
+                    break
         except Broken as error:
             broken = error
+        if not more:
             break
-        if chunk is None:
+        buffer = b"".join([rest, *more])
+        if broken is not None:
+            end = buffer.rfind(b"<")
+            if end > 0:
+                yield buffer[:end]
+            rest = buffer[max(end, 0) :]
             break
-        buffer = rest + chunk
     if rest.startswith(b"<row") and rest.rstrip().endswith(b"/>"):
-        yield [rest.rstrip()]
+        yield rest
         position, rest = position + len(rest), b""
     if broken is None and not _closes(rest, root):
         inside = f"in the middle of the row `{_start(rest)}`" if rest.strip() else "between two rows"
@@ -82,8 +125,8 @@ def _closes(rest: bytes, root: str) -> bool:
     return rest.startswith(b"</" + name) or (rest.startswith(b"<" + name) and rest.rstrip().endswith(b"/>"))
 
 
-def _start(rest: bytes) -> str:
-    return rest[:40].decode("utf-8", "replace")
+def _start(rest: bytes, length: int = 40) -> str:
+    return rest[:length].decode("utf-8", "replace")
 
 
 def _head(stream: Iterator[bytes], root: str) -> bytes:
@@ -105,81 +148,212 @@ def _head(stream: Iterator[bytes], root: str) -> bytes:
     return head
 
 
-def attributes(row: bytes) -> dict[str, str]:
-    """Return a row's attributes, still escaped as XML wants it (`unescape` resolves one).
+def _read(data: bytes, first: int, names: Sequence[str]) -> Block:
+    """Return the rows of some bytes that hold whole ones."""
+    room = data.count(b"<row")
+    bounds = np.empty((room, 2), np.int64)
+    values = np.full((room, len(names), 2), -1, np.int64)
+    good = np.empty(room, np.bool_)
+    keys = np.array([key_of(name) for name in names])
+    source = padded(data)
+    rows = _find_rows(source, keys, bounds, values, good)
+    bounds, values, good = bounds[:rows], values[:rows], good[:rows]
+    bad = _bad_rows(data, bounds, good)
+    for place in bad:
+        text = [column for column, name in enumerate(names) if not name.endswith("Id")]
+        values[place, text] = -1
+    nuls = data.count(b"\0")
+    return Block(first, {name: _strings(source, values[:, column], nuls) for column, name in enumerate(names)}, bad)
 
-    Raises:
-        BadRow: the row is not UTF-8, or not made of attributes.
-    """
+
+def _bad_rows(data: bytes, bounds: Positions, good: npt.NDArray[np.bool_]) -> dict[int, BadRow]:
+    bad = {int(place): NOT_WELL_FORMED for place in np.flatnonzero(~good)}
+    if not _is_utf8(data):
+        for place, (begin, end) in enumerate(bounds.tolist()):
+            try:
+                data[begin:end].decode()
+            except UnicodeDecodeError as error:
+                bad[place] = f"byte {error.start} of the row is not UTF-8"
+    return {place: BadRow(error, _start(data[slice(*bounds[place])], 150)) for place, error in bad.items()}
+
+
+def _is_utf8(data: bytes) -> bool:
+    text = pa.StringArray.from_buffers(1, pa.py_buffer(np.array([0, len(data)], np.int32)), pa.py_buffer(data))
     try:
-        text = row.decode()
-    except UnicodeDecodeError as error:
-        raise BadRow(f"byte {error.start} of the row is not UTF-8") from None
-    *parts, end = text.split('"')
-    if end in (" />", "/>", ">"):
-        with suppress(KeyError, ValueError):  # a value in single quotes, or a missing quote
-            return dict(zip(map(_NAMES.__getitem__, parts[::2]), parts[1::2], strict=True))
-    return _attributes_in_any_quotes(text)
+        text.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
-def _attributes_in_any_quotes(text: str) -> dict[str, str]:
-    if _ATTRIBUTE.sub("", text).strip("<row/> \t\r\n"):
-        raise BadRow("the row's attributes are not well-formed")
-    return {name: double or single for name, double, single in _ATTRIBUTE.findall(text)}
+def _strings(source: npt.NDArray[np.uint8], values: Positions, nuls: int) -> pa.StringArray:
+    """Return the values of one attribute, unescaped."""
+    out = np.empty(int((values[:, 1] - values[:, 0]).sum()) + 2 * nuls + 8, np.uint8)
+    offsets = np.empty(len(values) + 1, np.int32)
+    size = _unescape_all(source, values, out, offsets)
+    known = np.packbits(values[:, 0] >= 0, bitorder="little")
+    buffers = (pa.py_buffer(offsets), pa.py_buffer(out[:size]), pa.py_buffer(known))
+    return pa.StringArray.from_buffers(len(values), *buffers)
 
 
-class _Names(dict[str, str]):
-    """Names of attributes by what stands before their value, ` Id=` for `Id`; the dumps have but a few of them."""
-
-    def __missing__(self, before: str) -> str:
-        match = _BEFORE_VALUE.fullmatch(before)
-        if match is None:
-            raise KeyError(before)
-        if len(self) < 1000:
-            self[before] = match[1]
-        return match[1]
+# -- compiled ---------------------------------------------------------------------------------------------------------
 
 
-_NAMES = _Names()
+_NUL, _AND, _LESS = map(np.int64, b"\0&<")
 
 
-def unescape(value: str) -> str:
-    """Resolve XML's references in an attribute's value, each once; any other `&` stays as it is."""
-    if "&" not in value:
-        return value
-    plain = value.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"').replace("&#xA;", "\n")
-    if plain.count("&") == plain.count("&amp;"):
-        return plain.replace("&amp;", "&")
-    return _REFERENCE.sub(_resolve, value)
+@compiled
+def _is_space(byte: Any) -> Any:
+    return byte == 32 or byte == 10 or byte == 13 or byte == 9
 
 
-_OTHER_REFERENCE = r"&#(?:[0-9]|x[^A9D]|x[A9D][^;])"
-_USUAL = {
-    "&lt;": "<",
-    "&gt;": ">",
-    "&quot;": '"',
-    "&apos;": "'",
-    "&amp;": "&",
-    "&#xA;": "\n",
-    "&#xD;": "\r",
-    "&#x9;": "\t",
-}
+@compiled
+def _find_rows(data: Any, keys: Any, bounds: Any, values: Any, good: Any) -> Any:
+    """Find the rows of some bytes, padded; return their number.
+
+    Args:
+        keys: of the attributes that are wanted.
+        bounds: gets where each row begins and ends.
+        values: gets where the value of each of its attributes does.
+        good: gets whether it is made of attributes.
+    """
+    rows, at, end = 0, 0, data.size - WIDTH
+    while True:
+        at = seek(data, at, end, _LESS, _LESS)
+        if at + 5 > end:
+            return rows
+        if not (
+            data[at + 1] == 114 and data[at + 2] == 111 and data[at + 3] == 119  # row
+            and _is_space(data[at + 4])
+        ):  # fmt: skip
+            at += 1
+            continue
+        bounds[rows, 0] = at
+        at, good[rows] = _read_attributes(data, at + 4, end, keys, values[rows])
+        if not good[rows]:
+            at = seek(data, at, end, _LESS, _LESS)
+        bounds[rows, 1] = at
+        rows += 1
 
 
-def unescape_all(values: Sequence[str]) -> list[str]:
-    """Return `unescape` of many values, three times as fast: in native code, where only the usual references occur."""
-    series = pl.Series(values, dtype=pl.String)
-    unusual = series.str.contains(_OTHER_REFERENCE).arg_true().to_list()
-    found: list[str] = series.str.replace_many(list(_USUAL), list(_USUAL.values())).to_list()
-    for place in unusual:
-        found[place] = unescape(values[place])
-    return found
+@compiled
+def _read_attributes(data: Any, at: Any, end: Any, keys: Any, values: Any) -> Any:
+    """Read a row's attributes; return (where it ends, or cannot be read on; whether it ends there)."""
+    while True:
+        while at < end and _is_space(data[at]):
+            at += 1
+        if at < end and data[at] == 47:  # /
+            at += 1
+        if at >= end:
+            return at, False
+        if data[at] == 62:  # >
+            return at + 1, True
+        key = 0
+        while at < end and _is_name(data[at]):
+            key = (key & ((1 << 55) - 1)) << 8 ^ key >> 55 ^ np.int64(data[at])
+            at += 1
+        while at < end and _is_space(data[at]):
+            at += 1
+        if not key or at >= end or data[at] != 61:  # =
+            return at, False
+        at += 1
+        while at < end and _is_space(data[at]):
+            at += 1
+        if at >= end or (data[at] != 34 and data[at] != 39):  # " '
+            return at, False
+        quote = np.int64(data[at])
+        at += 1
+        begin = at
+        at = seek(data, at, end, quote, _LESS)
+        if at >= end or data[at] != quote:
+            return at, False
+        for name in range(keys.size):
+            if keys[name] == key:
+                values[name, 0], values[name, 1] = begin, at
+        at += 1
 
 
-def _resolve(match: re.Match[str]) -> str:
-    decimal, hexadecimal, name = match.groups()
-    if name:
-        return _NAMED[name]
-    code = int(decimal) if decimal else int(hexadecimal, 16)
+@compiled
+def _is_name(byte: Any) -> Any:
+    return 97 <= (byte | 32) <= 122 or 48 <= byte <= 58 or byte == 95 or byte == 45 or byte == 46  # letters 0-9:_-.
+
+
+@compiled
+def _unescape_all(data: Any, values: Any, out: Any, offsets: Any) -> Any:
+    """Write the values one behind the other, references resolved; return how many bytes these are."""
+    size = 0
+    offsets[0] = 0
+    for row in range(offsets.size - 1):
+        at, end = values[row, 0], values[row, 1]
+        while at < end:
+            stop = seek(data, at, end, _AND, _NUL)
+            copy(data, at, stop - at, out, size)
+            size += stop - at
+            if stop == end:
+                break
+            code, length = _reference(data, stop + 1, end) if data[stop] else (0xFFFD, 0)
+            size = _put_character(out, size, code if length or not data[stop] else 38)
+            at = stop + 1 + length
+        offsets[row + 1] = size
+    return size
+
+
+@compiled
+def _reference(data: Any, at: Any, end: Any) -> Any:
+    """Return (the character that the reference after an `&` means, its length); (0, 0) if there is none."""
+    left = end - at
+    first = data[at] if left else 0
+    if left >= 3 and data[at + 1] == 116 and data[at + 2] == 59:  # t;
+        if first == 108:
+            return 60, 3  # lt
+        if first == 103:
+            return 62, 3  # gt
+    if left >= 4 and first == 97 and data[at + 1] == 109 and data[at + 2] == 112 and data[at + 3] == 59:
+        return 38, 4  # amp
+    if left >= 5 and data[at + 4] == 59:
+        if first == 113 and data[at + 1] == 117 and data[at + 2] == 111 and data[at + 3] == 116:
+            return 34, 5  # quot
+        if first == 97 and data[at + 1] == 112 and data[at + 2] == 111 and data[at + 3] == 115:
+            return 39, 5  # apos
+    if first != 35:  # #
+        return 0, 0
+    hexadecimal = left > 1 and data[at + 1] == 120  # x
+    begin = at + 1 + hexadecimal
+    code, stop = 0, begin
+    while stop < end and stop < begin + 7:
+        digit = _digit(data[stop], hexadecimal)
+        if digit < 0:
+            break
+        code = code * (16 if hexadecimal else 10) + digit
+        stop += 1
+    if stop == begin or stop >= end or data[stop] != 59:
+        return 0, 0
     # What is no character becomes the replacement character, as HTML wants it.
-    return chr(code) if 0 < code <= 0x10FFFF and not 0xD800 <= code < 0xE000 else "\ufffd"
+    valid = 0 < code <= 0x10FFFF and not 0xD800 <= code < 0xE000
+    return code if valid else 0xFFFD, stop + 1 - at
+
+
+@compiled
+def _digit(byte: Any, hexadecimal: Any) -> Any:
+    if 48 <= byte <= 57:
+        return np.int64(byte) - 48
+    if hexadecimal and 97 <= (byte | 32) <= 102:
+        return np.int64(byte | 32) - 87
+    return -1
+
+
+@compiled
+def _put_character(out: Any, size: Any, code: Any) -> Any:
+    """Write a character as UTF-8; return where the next one goes."""
+    if code < 0x80:
+        out[size] = code
+        return size + 1
+    if code < 0x800:
+        out[size], out[size + 1] = 0xC0 | code >> 6, 0x80 | code & 0x3F
+        return size + 2
+    if code < 0x10000:
+        out[size], out[size + 1], out[size + 2] = 0xE0 | code >> 12, 0x80 | code >> 6 & 0x3F, 0x80 | code & 0x3F
+        return size + 3
+    out[size], out[size + 1] = 0xF0 | code >> 18, 0x80 | code >> 12 & 0x3F
+    out[size + 2], out[size + 3] = 0x80 | code >> 6 & 0x3F, 0x80 | code & 0x3F
+    return size + 4

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import groupby
+from itertools import groupby, zip_longest
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,17 +16,12 @@ from algstack.crawl.files import FileReader, RowBuffer
 from algstack.crawl.stackexchange import listing, spill
 from algstack.crawl.stackexchange.dump import COMMENTS, USERS, Dump, open_dump
 from algstack.crawl.stackexchange.names import open_names
-from algstack.crawl.stackexchange.posts import Post, comment_from_attributes, from_attributes
-from algstack.crawl.stackexchange.rows import BadRow, attributes, unescape, unescape_all
-from algstack.crawl.stackexchange.spill import Row
+from algstack.crawl.stackexchange.posts import POSTS, Post
 from algstack.crawl.stackexchange.threads import Drop, Extras, Policy, Site, tag_wiki, thread
 from algstack.crawl.task import CrawlTask, paths_of
 from algstack.dataset import fingerprint
 from algstack.errors import SourceError
 from algstack.manifest import LoadedManifest, StackExchangePosts, StackExchangeSource
-
-PORTION_ROWS = 1000
-"""Rows that are unescaped at once."""
 
 TAG_WIKIS = (4, 5)
 """PostTypeIds of a tag's excerpt and of its long description."""
@@ -131,86 +126,76 @@ def read_dump(
 def read_partition(site: Site, spilled: spill.SpilledDump, number: int) -> Iterator[pa.RecordBatch]:
     """Yield the documents and drops of one partition, by question; the first one also tells of the dump's end."""
     buffer = RowBuffer()
-    extras = Extras(comments=_read_comments(spilled.folder, number), names=open_names(spilled.folder))
-    for rows in _portions(spill.read_partition(spilled.folder, number)):
-        for _, group in groupby(_parse(rows), key=itemgetter(0)):
+    extras = Extras(names=open_names(spilled.folder))
+    for rows, comments in _goes(spilled, number):
+        extras = extras._replace(comments=comments)
+        for _, group in groupby(rows, key=itemgetter(0)):
             document, drops = _read_group(site, list(group), extras)
             if document is not None:
                 buffer.keep(document)
             for drop in drops:
                 buffer.drop(site.decision(drop))
-        if buffer.full:
-            yield from buffer.flush()
+            if buffer.full:
+                yield from buffer.flush()
     if number == 0 and spilled.broken:
         buffer.drop({**site.decision(Drop("", "broken-dump", spilled.broken)), "id": f"stackexchange:{site.host}"})
     yield from buffer.flush()
 
 
-def _portions(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """Cut rows into portions that hold whole questions."""
-    portion: list[Row] = []
-    for row in rows:
-        if len(portion) >= PORTION_ROWS and row.question != portion[-1].question:
-            yield portion
-            portion = []
-        portion.append(row)
-    yield portion
-
-
-class Parsed(NamedTuple):
-    """A spilled row and what it says: its attributes and its unescaped body, or why it cannot be read."""
+class Row(NamedTuple):
+    """A spilled row: what it belongs to, its kind, why it cannot be read, and what it says."""
 
     question: int
-    post: int
     kind: int
-    row: bytes
-    values: dict[str, str]
-    body: str
-    error: str
+    error: str | None
+    post: Post
 
 
-def _parse(rows: Sequence[Row]) -> Iterator[Parsed]:
-    parsed = [_attributes(row.row) for row in rows]
-    bodies = unescape_all([values.get("Body", "") for values, _ in parsed])
-    for row, (values, error), body in zip(rows, parsed, bodies, strict=True):
-        yield Parsed(*row, values, body, error)
+def _goes(spilled: spill.SpilledDump, number: int) -> Iterator[tuple[Iterator[Row], dict[int, list[Post]]]]:
+    """Yield (its posts, their comments by post) for each go in which a partition is read."""
+    posts = spill.read_partition(spilled, number)
+    comments = spill.read_partition(spilled, number, "comments")
+    for table, more in zip_longest(posts, comments):
+        yield _rows(table), _by_post(more) if more is not None else {}
 
 
-def _attributes(row: bytes) -> tuple[dict[str, str], str]:
-    try:
-        return attributes(row), ""
-    except BadRow as error:
-        return {}, str(error)
+def _rows(table: pa.Table) -> Iterator[Row]:
+    columns = {name: table.column(name).to_pylist() for name in table.column_names}
+    posts = map(Post._make, zip(*(columns[name] for name in _POST), strict=True))
+    return map(Row._make, zip(columns["question"], columns["kind"], columns["error"], posts, strict=True))
 
 
-def _read_comments(folder: Path, number: int) -> dict[int, list[Post]]:
-    """Return a partition's comments by post, each post's by id."""
-    comments: dict[int, list[Post]] = {}
-    for row in sorted(spill.read_partition(folder, number, "comments"), key=itemgetter(0, 1)):
-        with suppress(BadRow):
-            comments.setdefault(row.question, []).append(comment_from_attributes(attributes(row.row)))
-    return comments
+_POST = ("post", *POSTS.names[1:])
 
 
-def _read_group(site: Site, rows: Sequence[Parsed], extras: Extras) -> tuple[dict[str, Any] | None, list[Drop]]:
+def _by_post(comments: pa.Table) -> dict[int, list[Post]]:
+    """Return comments by post, each post's by id."""
+    found: dict[int, list[Post]] = {}
+    for row in sorted(_rows(comments), key=lambda row: row.post.id):
+        found.setdefault(row.question, []).append(row.post)
+    return found
+
+
+def _read_group(site: Site, rows: Sequence[Row], extras: Extras) -> tuple[dict[str, Any] | None, list[Drop]]:
     """Return the document of one question and the drops of everything that came with it."""
     questions: dict[int, Post] = {}
     answers: dict[int, Post] = {}
     drops: list[Drop] = []
-    others: list[Parsed] = []
-    seen: set[tuple[int, int]] = set()
-    for place, row in enumerate(rows):
-        posts = questions if row.kind == spill.QUESTION else answers if row.kind == spill.ANSWER else None
-        if posts is None:
+    others: list[Row] = []
+    seen: Counter[str] = Counter()
+    for row in rows:
+        if row.kind not in (spill.QUESTION, spill.ANSWER):
             others.append(row)
             continue
-        name = (row.kind, row.post)
-        read = _repeated(rows, place) if name in seen else _read_post(row)
-        seen.add(name)
-        if isinstance(read, Drop):
-            drops.append(read)
+        posts, letter = (questions, "q") if row.kind == spill.QUESTION else (answers, "a")
+        path = f"{letter}/{row.post.id}"
+        seen[path] += 1
+        if seen[path] > 1:
+            drops.append(Drop(f"{path}#{seen[path]}", "repeated-id"))
+        elif row.error is not None:
+            drops.append(Drop(path, "bad-row", row.error))
         else:
-            posts[row.post] = read
+            posts[row.post.id] = row.post
     if others:
         extras, wiki, more = _read_others(site, others, extras)
         drops += more
@@ -224,47 +209,24 @@ def _read_group(site: Site, rows: Sequence[Parsed], extras: Extras) -> tuple[dic
     return document, drops + more
 
 
-def _path(row: Parsed) -> str:
-    return f"{'q' if row.kind == spill.QUESTION else 'a'}/{row.post}"
-
-
-def _read_post(row: Parsed) -> Post | Drop:
-    if row.error:
-        return Drop(_path(row), "bad-row", row.error)
-    try:
-        return from_attributes(row.values, row.body)
-    except BadRow as error:
-        return Drop(_path(row), "bad-row", str(error))
-
-
-def _repeated(rows: Sequence[Parsed], place: int) -> Drop:
-    """Return the drop of a post whose id came before, under an id of its own: `q/1#2`."""
-    row = rows[place]
-    number = sum((other.kind, other.post) == (row.kind, row.post) for other in rows[: place + 1])
-    return Drop(f"{_path(row)}#{number}", "repeated-id")
-
-
-def _read_others(
-    site: Site, rows: Sequence[Parsed], extras: Extras
-) -> tuple[Extras, dict[str, Any] | None, list[Drop]]:
+def _read_others(site: Site, rows: Sequence[Row], extras: Extras) -> tuple[Extras, dict[str, Any] | None, list[Drop]]:
     """Return (extras with the question's duplicates, a tag's description if there is one, drops)."""
-    duplicates = tuple(sorted({row.post for row in rows if row.kind == spill.LINK}))
-    tag = next((row.values.get("TagName", "") for row in rows if row.kind == spill.TAG), "")
+    duplicates = tuple(sorted({row.post.id for row in rows if row.kind == spill.LINK}))
+    tag = next((row.post.title for row in rows if row.kind == spill.TAG), "")
     wiki = None
     drops = []
     for row in rows:
         if row.kind in (spill.LINK, spill.TAG):
             continue
-        if site.policy.tag_wikis and row.kind in TAG_WIKIS and wiki is None:
-            with suppress(BadRow):
-                wiki = tag_wiki(site, from_attributes(row.values, row.body), unescape(tag) or None)
-                if wiki is not None:
-                    continue
+        if site.policy.tag_wikis and row.kind in TAG_WIKIS and wiki is None and row.error is None:
+            wiki = tag_wiki(site, row.post, tag or None)
+            if wiki is not None:
+                continue
         drops.append(_drop_other(row))
     return extras._replace(duplicates=duplicates), wiki, drops
 
 
-def _drop_other(row: Parsed) -> Drop:
+def _drop_other(row: Row) -> Drop:
     if row.kind == spill.BAD:
-        return Drop(f"row/{row.post}", "bad-row", row.row[:150].decode("utf-8", "replace"))
-    return Drop(f"p/{row.post}", "tag-wiki" if row.kind in TAG_WIKIS else "other-post", f"PostTypeId {row.kind}")
+        return Drop(f"row/{row.post.id}", "bad-row", row.post.body)
+    return Drop(f"p/{row.post.id}", "tag-wiki" if row.kind in TAG_WIKIS else "other-post", f"PostTypeId {row.kind}")

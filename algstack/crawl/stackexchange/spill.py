@@ -1,7 +1,7 @@
-"""A dump's rows, spilled by question: what lets a dump of any size be joined in bounded memory.
+"""A dump's posts, spilled by question: what lets a dump of any size be joined in bounded memory.
 
-One pass over the dump writes each row, as it stands there, into one of a fixed number of Parquet files, chosen by the
-id of the question that it belongs to. A question and its answers are then in one file, wherever in the dump they
+One pass over the dump reads each row, makes its HTML Markdown, and writes it into one of a fixed number of Arrow files,
+chosen by the id of the question that it belongs to. So the work keeps one core busy while another decompresses. A question and its answers are then in one file, wherever in the dump they
 stood, and the files can be read by any number of workers.
 
 The spill is complete when its `spill.json` is there; a killed pass leaves none and is begun anew.
@@ -10,69 +10,71 @@ The spill is complete when its `spill.json` is there; a killed pass leaves none 
 from __future__ import annotations
 
 import json
-import re
 import shutil
-from array import array
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
 from algstack.crawl.stackexchange import dump as tables
 from algstack.crawl.stackexchange import names
 from algstack.crawl.stackexchange.dump import Broken, Dump
-from algstack.crawl.stackexchange.rows import BadRow, attributes, rows, unescape
+from algstack.crawl.stackexchange.posts import NAMES, POSTS, table_of
+from algstack.crawl.stackexchange.rows import Block, blocks
 from algstack.dataset import explained_os_errors, write_text
 from algstack.errors import SourceError
 
+Ids = npt.NDArray[np.int64]
+
 PARTITION_BYTES = 32 << 20
-"""XML that one partition should hold: a worker needs about three times as much memory."""
+"""XML whose posts a worker should have in memory at once: about three times as much."""
 
 MAX_PARTITIONS = 512
 """Each has an open file while the dump is read, and most systems allow 1,024."""
 
 BUFFER_BYTES = 48 << 20
-"""Rows of all partitions that wait to be written."""
+"""Posts of all partitions that wait to be written."""
 
-SPILL = pa.schema([("question", pa.int64()), ("post", pa.int64()), ("kind", pa.int16()), ("row", pa.binary())])
-"""`question`: what the row belongs to; `post`: its own id; `kind`: its PostTypeId, or one of the kinds below."""
+SPILL = pa.schema(
+    [("question", pa.int64()), ("post", pa.int64()), ("kind", pa.int16()), ("error", pa.string()), *list(POSTS)[1:]]
+)
+"""`question`: what the post belongs to; `post`: its own id; `kind`: its PostTypeId, or one of the kinds below; `error`:
+why its row cannot be read. What stands in other tables about a question has the same columns, most of them null."""
 
 QUESTION, ANSWER = 1, 2
 UNKNOWN = 0  # a post without a type, or with one that is no number
-BAD = -1  # a row that cannot be read; `post` is then its number in the table
+BAD = -1  # a row without an id; `post` is then its number in the table, `body` how it begins
 COMMENT = -2
-TAG = -4  # `question` is the post that describes it
 LINK = -3  # to the question that this one duplicates, whose id is then `post`
+TAG = -4  # `question` is the post that describes it, `title` its name
 
-DUPLICATE = "3"
+DUPLICATE = 3
 """LinkTypeId of a duplicate's link."""
-
-_POST_HEAD = re.compile(rb'<row\s+Id="(\d{1,18})"\s+PostTypeId="(\d{1,4})"(?:\s+ParentId="(\d{1,18})")?')
-
-
-class Row(NamedTuple):
-    """One spilled row; the columns of SPILL."""
-
-    question: int
-    post: int
-    kind: int
-    row: bytes
 
 
 class SpilledDump(NamedTuple):
-    """A complete spill: its folder, the number of its partitions, and why it stops early, if it does."""
+    """A complete spill: its folder, the number of its partitions, in how many goes each of them is to be read, and why
+    the dump stops early, if it does."""
 
     folder: Path
     partitions: int
+    goes: int
     broken: str | None
 
 
 def partitions_of(dump: Dump) -> int:
     """Return how many partitions a dump is cut into: by the size of its posts alone, so that it never varies."""
-    return max(1, min(MAX_PARTITIONS, -(-dump.sizes[tables.POSTS] // PARTITION_BYTES)))
+    return min(MAX_PARTITIONS, _parts_of(dump))
+
+
+def _parts_of(dump: Dump) -> int:
+    return max(1, -(-dump.sizes[tables.POSTS] // PARTITION_BYTES))
 
 
 def load(folder: Path) -> SpilledDump | None:
@@ -81,7 +83,7 @@ def load(folder: Path) -> SpilledDump | None:
         record = json.loads((folder / "spill.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    return SpilledDump(folder, record["partitions"], record["broken"])
+    return SpilledDump(folder, **record)
 
 
 def spill(dump: Dump, folder: Path, extras: frozenset[str] = frozenset()) -> SpilledDump:
@@ -103,9 +105,13 @@ def spill(dump: Dump, folder: Path, extras: frozenset[str] = frozenset()) -> Spi
     with explained_os_errors(folder / "spill.json"):
         folder.mkdir(parents=True)
         broken = _spill_tables(dump, folder, extras)
-        record = {"partitions": partitions_of(dump), "broken": broken}
+        record = {
+            "partitions": partitions_of(dump),
+            "goes": -(-_parts_of(dump) // partitions_of(dump)),
+            "broken": broken,
+        }
         write_text(folder / "spill.json", json.dumps(record))
-    return SpilledDump(folder, partitions_of(dump), broken)
+    return SpilledDump(folder, **record)
 
 
 def _spill_tables(dump: Dump, folder: Path, extras: frozenset[str]) -> str | None:
@@ -116,19 +122,16 @@ def _spill_tables(dump: Dump, folder: Path, extras: frozenset[str]) -> str | Non
     try:
         with _Partitions(folder, "posts", count) as posts, _Partitions(folder, "all-comments", 1) as comments:
             for table, chunks in dump.tables([tables.POSTS, tables.LINKS, tables.TAGS, *extras]):
-                if table == tables.POSTS:
-                    for row in _posts(chunks):
-                        posts.add(row[0] % count, row)
-                        if places is not None:
-                            places.note(row[1], row[0])
-                elif table in (tables.LINKS, tables.TAGS):
-                    for row in _links(chunks) if table == tables.LINKS else _tags(chunks):
-                        posts.add(row[0] % count, row)
-                elif table == tables.COMMENTS:
-                    for row in _comments(chunks):
-                        comments.add(0, row)
-                else:
+                if table == tables.USERS:
                     names.write(folder, _users(chunks))
+                elif table == tables.COMMENTS:
+                    for spilled in _comments(chunks):
+                        comments.add(spilled)
+                else:
+                    for spilled in _READERS[table](chunks):
+                        posts.add(spilled)
+                        if places is not None and table == tables.POSTS:
+                            places.note(spilled)
     except Broken as error:
         broken = str(error)
     except SourceError as error:
@@ -141,10 +144,9 @@ def _spill_tables(dump: Dump, folder: Path, extras: frozenset[str]) -> str | Non
 def _share_out(folder: Path, count: int, places: _Places) -> None:
     """Bring the comments to the partitions of their posts, now that these are known."""
     whole = partition_path(folder, 0, "all-comments")
-    with _Partitions(folder, "comments", count) as comments:
-        for batch in pq.ParquetFile(whole).iter_batches(columns=SPILL.names):
-            for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                comments.add(places.of(row[0]), row)
+    with _Partitions(folder, "comments", count) as comments, pa.OSFile(str(whole)) as file:
+        for batch in pa.ipc.open_stream(file):
+            comments.add(batch, places.of(batch.column("question").to_numpy()))
     whole.unlink()
 
 
@@ -155,151 +157,186 @@ class _Places:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._dense = array("H")
+        self._dense = np.zeros(1 << 16, np.uint16)
         self._sparse: dict[int, int] = {}
 
-    def note(self, post: int, question: int) -> None:
-        place = question % self._count
-        if post >= self.DENSE:
-            self._sparse[post] = place
-            return
-        if post >= len(self._dense):
-            self._dense.frombytes(bytes(2 * (post + 1 + post // 8 - len(self._dense))))
-        self._dense[post] = place
+    def note(self, spilled: pa.RecordBatch) -> None:
+        posts, places = spilled.column("post").to_numpy(), spilled.column("question").to_numpy() % self._count
+        small = posts < self.DENSE
+        self._sparse.update(zip(posts[~small].tolist(), places[~small].tolist(), strict=True))
+        top = int(posts[small].max(initial=0))
+        if top >= len(self._dense):
+            self._dense = np.concatenate([self._dense, np.zeros(top + 1 + top // 8 - len(self._dense), np.uint16)])
+        self._dense[posts[small]] = places[small]
 
-    def of(self, post: int) -> int:
-        """Return a post's partition; of one that is not there, any."""
-        return self._dense[post] if post < len(self._dense) else self._sparse.get(post, 0)
+    def of(self, posts: Ids) -> Ids:
+        """Return the partitions of posts; of one that is not there, any."""
+        known = posts < len(self._dense)
+        places = np.where(known, self._dense[np.where(known, posts, 0)], 0).astype(np.int64)
+        for place in np.flatnonzero(~known) if self._sparse else ():
+            places[place] = self._sparse.get(int(posts[place]), 0)
+        return places
 
 
-SpilledRow = tuple[int, int, int, bytes]
+def _batch(columns: pl.DataFrame, more: Mapping[str, pa.Array] = MappingProxyType({})) -> pa.RecordBatch:
+    """Return rows of SPILL; columns that are not given are null."""
+    given = {**{name: columns[name].to_arrow() for name in columns.columns}, **more}
+    size = columns.height
+    arrays = [given[field.name] if field.name in given else pa.nulls(size, field.type) for field in SPILL]
+    return pa.RecordBatch.from_arrays(
+        [array.cast(field.type) for array, field in zip(arrays, SPILL, strict=True)], schema=SPILL
+    )
 
 
-def _links(chunks: Iterable[bytes]) -> Iterator[SpilledRow]:
+def _id(name: str) -> pl.Expr:
+    """An attribute as the id of a post, or null if it is none."""
+    number = pl.col(name).cast(pl.Int64, strict=False)
+    return pl.when(number >= 0).then(number)
+
+
+def _ids(block: Block, *names: str) -> pl.DataFrame:
+    return pl.DataFrame({name: pl.Series(name, block.columns[name], pl.String) for name in names})
+
+
+def _posts(chunks: Iterable[bytes]) -> Iterator[pa.RecordBatch]:
+    """Yield the posts as rows of SPILL."""
+    for block in blocks(chunks, "posts", NAMES):
+        table, errors = table_of(block)
+        number = block.first + 1 + pl.int_range(pl.len())
+        kind = pl.col("PostTypeId").cast(pl.Int16, strict=False).fill_null(UNKNOWN)
+        ids = _ids(block, "Id", "PostTypeId", "ParentId").select(
+            own=_id("Id"), parent=_id("ParentId"), kind=pl.when(kind >= 0).then(kind).otherwise(UNKNOWN), number=number
+        )
+        parent = pl.when(pl.col("kind") == ANSWER).then("parent")
+        rows = ids.select(
+            question=pl.coalesce(pl.when(pl.col("own").is_not_null()).then(parent), "own", "number"),
+            post=pl.coalesce("own", "number"),
+            kind=pl.when(pl.col("own").is_null()).then(pl.lit(BAD, pl.Int16)).otherwise("kind"),
+        )
+        more = {name: table.column(name).combine_chunks() for name in POSTS.names[1:]}
+        more["error"] = errors
+        if block.bad:
+            places = pa.array([place in block.bad for place in range(len(block))])
+            more["error"] = pc.replace_with_mask(
+                errors.cast(pa.string()), places, pa.array([block.bad[place].error for place in sorted(block.bad)])
+            )
+            more["body"] = pc.replace_with_mask(
+                more["body"], places, pa.array([block.bad[place].start for place in sorted(block.bad)])
+            )
+        yield _batch(rows, more)
+
+
+def _links(chunks: Iterable[bytes]) -> Iterator[pa.RecordBatch]:
     """Yield the links from duplicates to their originals."""
-    for values, row in _read_rows(chunks, "postlinks"):
-        post, other = values.get("PostId", ""), values.get("RelatedPostId", "")
-        if values.get("LinkTypeId") == DUPLICATE and _is_id(post) and _is_id(other):
-            yield int(post), int(other), LINK, row
+    for block in blocks(chunks, "postlinks", ("PostId", "RelatedPostId", "LinkTypeId")):
+        links = _ids(block, "PostId", "RelatedPostId", "LinkTypeId").filter(_id("LinkTypeId") == DUPLICATE)
+        rows = links.select(question=_id("PostId"), post=_id("RelatedPostId"), kind=pl.lit(LINK, pl.Int16))
+        yield _batch(rows.drop_nulls())
 
 
-def _tags(chunks: Iterable[bytes]) -> Iterator[SpilledRow]:
+def _tags(chunks: Iterable[bytes]) -> Iterator[pa.RecordBatch]:
     """Yield each tag for the two posts that describe it."""
-    for values, row in _read_rows(chunks, "tags"):
-        for post in (values.get("ExcerptPostId", ""), values.get("WikiPostId", "")):
-            if _is_id(post):
-                yield int(post), 0, TAG, row
+    for block in blocks(chunks, "tags", ("TagName", "ExcerptPostId", "WikiPostId")):
+        found = _ids(block, "TagName", "ExcerptPostId", "WikiPostId")
+        for name in ("ExcerptPostId", "WikiPostId"):
+            rows = found.select(question=_id(name), post=0, kind=pl.lit(TAG, pl.Int16), title="TagName")
+            yield _batch(rows.drop_nulls("question"))
 
 
-def _comments(chunks: Iterable[bytes]) -> Iterator[SpilledRow]:
-    for values, row in _read_rows(chunks, "comments"):
-        post, own = values.get("PostId", ""), values.get("Id", "")
-        if _is_id(post) and _is_id(own):
-            yield int(post), int(own), COMMENT, row
+def _comments(chunks: Iterable[bytes]) -> Iterator[pa.RecordBatch]:
+    """Yield the comments of posts; one that cannot be read adds nothing to any post."""
+    names = ("Id", "PostId", "Text", "CreationDate", "Score", "UserId", "UserDisplayName", "ContentLicense")
+    for block in blocks(chunks, "comments", names):
+        table, errors = table_of(block)
+        rows = _ids(block, "Id", "PostId").select(
+            question=_id("PostId"), post=_id("Id"), kind=pl.lit(COMMENT, pl.Int16), error=pl.from_arrow(errors)
+        )
+        readable = rows.select(
+            pl.col("error").is_null() & pl.col("question").is_not_null() & pl.col("post").is_not_null()
+        ).to_series()
+        more = {name: table.column(name).combine_chunks() for name in POSTS.names[1:]}
+        yield _batch(rows, more).filter(readable.to_arrow().cast(pa.bool_()))
 
 
 def _users(chunks: Iterable[bytes]) -> Iterator[tuple[int, str]]:
-    for values, _ in _read_rows(chunks, "users"):
-        user, name = values.get("Id", ""), values.get("DisplayName", "")
-        if _is_id(user) and name:
-            yield int(user), unescape(name)
+    for block in blocks(chunks, "users", ("Id", "DisplayName")):
+        users = _ids(block, "Id", "DisplayName").select(_id("Id"), pl.col("DisplayName").replace("", None))
+        yield from users.drop_nulls().iter_rows()
 
 
-def _read_rows(chunks: Iterable[bytes], root: str) -> Iterator[tuple[dict[str, str], bytes]]:
-    """Yield the rows of an extra table; one that cannot be read adds nothing to any post."""
-    for found in rows(chunks, root):
-        for row in found:
-            with suppress(BadRow):
-                yield attributes(row), row
-
-
-def _posts(chunks: Iterable[bytes]) -> Iterator[SpilledRow]:
-    """Yield each row of the posts as a row of SPILL."""
-    number = 0
-    for found in rows(chunks, "posts"):
-        for row in found:
-            number += 1
-            head = _POST_HEAD.match(row)
-            if head is None or (head[2] == b"2" and head[3] is None):
-                yield _unusual_post(row, number)
-                continue
-            post, kind, parent = head.groups()
-            own = int(post)
-            yield int(parent) if kind == b"2" else own, own, int(kind), row
-
-
-def _unusual_post(row: bytes, number: int) -> SpilledRow:
-    """Return the same for a row whose attributes do not stand in the usual order."""
-    try:
-        values = attributes(row)
-    except BadRow:
-        return number, number, BAD, row
-    post = values.get("Id", "")
-    if not _is_id(post):
-        return number, number, BAD, row
-    own, kind, parent = int(post), values.get("PostTypeId", ""), values.get("ParentId", "")
-    if not (kind.isascii() and kind.isdigit() and len(kind) < 5):
-        return own, own, UNKNOWN, row
-    return int(parent) if int(kind) == ANSWER and _is_id(parent) else own, own, int(kind), row
-
-
-def _is_id(value: str) -> bool:
-    return value.isascii() and value.isdigit() and len(value) < 19
+_READERS: Mapping[str, Callable[[Iterable[bytes]], Iterator[pa.RecordBatch]]] = {
+    tables.POSTS: _posts,
+    tables.LINKS: _links,
+    tables.TAGS: _tags,
+}
 
 
 class _Partitions:
-    """The open files of a spill. A partition's rows keep the order in which they came."""
+    """The open files of a spill. A partition's rows keep the order in which they came.
+
+    They are Arrow streams and not Parquet: of a Parquet file's many row groups the footer grows in memory as long as
+    it is open, and there are hundreds.
+    """
 
     def __init__(self, folder: Path, name: str, count: int) -> None:
-        self._limit = max(BUFFER_BYTES // count, 1 << 16)
-        self._buffers: list[list[SpilledRow]] = [[] for _ in range(count)]
-        self._bytes = [0] * count
-        self._writers = [
-            # Rows are short-lived here, so speed counts for more than size.
-            pq.ParquetWriter(path, SPILL, compression="lz4", use_dictionary=False, write_statistics=False)
-            for path in (partition_path(folder, number, name) for number in range(count))
-        ]
+        self._count = count
+        self._waiting: list[pa.RecordBatch] = []
+        self._places: list[Ids] = []
+        self._bytes = 0
+        options = pa.ipc.IpcWriteOptions(compression="lz4")
+        self._files = [pa.OSFile(str(partition_path(folder, number, name)), "wb") for number in range(count)]
+        self._writers = [pa.ipc.new_stream(file, SPILL, options=options) for file in self._files]
 
     def __enter__(self) -> _Partitions:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for number, writer in enumerate(self._writers):
-            self._flush(number)
+        self._flush()
+        for writer, file in zip(self._writers, self._files, strict=True):
             writer.close()
+            file.close()
 
-    def add(self, number: int, row: SpilledRow) -> None:
-        self._buffers[number].append(row)
-        self._bytes[number] += len(row[3])
-        if self._bytes[number] >= self._limit:
-            self._flush(number)
+    def add(self, rows: pa.RecordBatch, places: Ids | None = None) -> None:
+        """Add rows: to those partitions, or to those of their questions."""
+        self._waiting.append(rows)
+        self._places.append(rows.column("question").to_numpy() % self._count if places is None else places)
+        self._bytes += rows.nbytes
+        if self._bytes >= BUFFER_BYTES:
+            self._flush()
 
-    def _flush(self, number: int) -> None:
-        buffer = self._buffers[number]
-        if buffer:
-            columns = zip(zip(*buffer, strict=True), SPILL.types, strict=True)
-            arrays = [pa.array(values, type_) for values, type_ in columns]
-            self._writers[number].write_batch(pa.RecordBatch.from_arrays(arrays, schema=SPILL))
-            self._buffers[number] = []
-            self._bytes[number] = 0
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        places = np.concatenate(self._places)
+        order = np.argsort(places, kind="stable")
+        rows = pa.Table.from_batches(self._waiting).combine_chunks().take(pa.array(order)).to_batches()
+        ends = np.searchsorted(places[order], np.arange(self._count + 1))
+        self._waiting, self._places, self._bytes = [], [], 0
+        for (whole,) in [rows] if rows else []:
+            for number in np.flatnonzero(np.diff(ends)).tolist():
+                self._writers[number].write_batch(whole.slice(ends[number], ends[number + 1] - ends[number]))
 
 
 def partition_path(folder: Path, number: int, name: str = "posts") -> Path:
     """Return a partition's file."""
-    return folder / f"{name}-{number:05d}.parquet"
+    return folder / f"{name}-{number:05d}.arrow"
 
 
-def read_partition(folder: Path, number: int, name: str = "posts") -> Iterator[Row]:
-    """Yield the rows of one partition, sorted by question (of comments: by post) and then in the dump's order."""
-    path = partition_path(folder, number, name)
-    if not path.exists():
-        return
-    table = pq.read_table(path, use_threads=False, pre_buffer=False)
-    questions = table.column("question").to_numpy()
-    posts, kinds, rows_ = table.column("post").to_numpy(), table.column("kind").to_numpy(), table.column("row")
-    order = questions.argsort(kind="stable")
-    for question, post, kind, place in zip(
-        questions[order].tolist(), posts[order].tolist(), kinds[order].tolist(), order.tolist(), strict=True
-    ):
-        # Rows become Python's one by one: the partition is in memory once, not twice.
-        yield Row(question, post, kind, rows_[place].as_py())
+def read_partition(spilled: SpilledDump, number: int, name: str = "posts") -> Iterator[pa.Table]:
+    """Yield the rows of one partition in one or several goes, each sorted by question and then in the dump's order.
+
+    A question is whole within a go.
+    """
+    path = partition_path(spilled.folder, number, name)
+    for go in range(spilled.goes if path.exists() else 0):
+        with pa.OSFile(str(path)) as file:
+            batches = [_of_go(batch, spilled, go) for batch in pa.ipc.open_stream(file)]
+        table = pa.Table.from_batches(batches, SPILL)
+        del batches
+        yield table.take(pa.array(np.argsort(table.column("question").to_numpy(), kind="stable")))
+
+
+def _of_go(batch: pa.RecordBatch, spilled: SpilledDump, go: int) -> pa.RecordBatch:
+    if spilled.goes == 1:
+        return batch
+    return batch.filter(pa.array(batch.column("question").to_numpy() // spilled.partitions % spilled.goes == go))

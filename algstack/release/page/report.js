@@ -3,7 +3,9 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
   const number = new Intl.NumberFormat("en");
-  const megabytes = (bytes) => new Intl.NumberFormat("en", { maximumFractionDigits: 1 }).format(bytes / 1e6);
+  const oneDigit = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+  const threeDigits = new Intl.NumberFormat("en", { minimumFractionDigits: 3, maximumFractionDigits: 3 });
+  const megabytes = (bytes) => (bytes && bytes < 1e6 ? threeDigits : oneDigit).format(bytes / 1e6);
 
   function element(tag, attributes = {}, ...children) {
     const made = document.createElement(tag);
@@ -13,6 +15,13 @@
       else made.setAttribute(name, value);
     }
     made.append(...children.filter((child) => child !== null && child !== undefined));
+    return made;
+  }
+
+  // A path or id that can be broken after its slashes and other marks.
+  function breakable(name) {
+    const made = element("span", { class: "name-of" });
+    for (const piece of name.split(/(?<=[\/:@_.-])/)) made.append(piece, element("wbr"));
     return made;
   }
 
@@ -39,13 +48,15 @@
   });
 
   // Tabs: arrow keys move between them, as readers of screens expect.
-  const tabs = [...document.querySelectorAll('[role="tab"]')];
+  byId("tab-benchmarks").hidden = !data.benchmarks;
+  const tabs = [...document.querySelectorAll('[role="tab"]:not([hidden])')];
   function show(name, focus = false) {
     for (const tab of tabs) {
       const chosen = tab.id === `tab-${name}`;
       tab.setAttribute("aria-selected", chosen);
       tab.tabIndex = chosen ? 0 : -1;
       byId(tab.getAttribute("aria-controls")).hidden = !chosen;
+      if (chosen) tab.scrollIntoView({ block: "nearest", inline: "nearest" });
       if (chosen && focus) tab.focus();
     }
     if (location.hash.slice(1) !== name) history.replaceState(null, "", `#${name}`);
@@ -82,11 +93,25 @@
     [3],
   );
 
-  // Lists that are walked with the arrow keys.
+  // Lists that are walked with the arrow keys; a long one grows as it is read.
+  const PORTION = 150;
   function list(box, render, open) {
     let items = [], chosen = -1;
+    function grow(to) {
+      const start = box.children.length;
+      box.append(...items.slice(start, to).map((item, at) => {
+        const option = render(item);
+        option.id = `${box.id}-${start + at}`;
+        option.setAttribute("role", "option");
+        option.setAttribute("aria-selected", "false");
+        option.setAttribute("aria-posinset", start + at + 1);
+        option.setAttribute("aria-setsize", items.length);
+        return option;
+      }));
+    }
     function choose(at, focus) {
       if (at < 0 || at >= items.length) return;
+      if (at >= box.children.length) grow(at + PORTION);
       if (box.children[chosen]) box.children[chosen].setAttribute("aria-selected", "false");
       chosen = at;
       const option = box.children[at];
@@ -95,6 +120,9 @@
       if (focus) option.scrollIntoView({ block: "nearest" });
       open(items[at]);
     }
+    box.addEventListener("scroll", () => {
+      if (box.scrollTop + 2 * box.clientHeight > box.scrollHeight) grow(box.children.length + PORTION);
+    });
     box.addEventListener("keydown", (event) => {
       const page = Math.max(1, Math.floor(box.clientHeight / 56));
       const steps = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1, PageDown: page, PageUp: -page, Home: -items.length, End: items.length };
@@ -109,16 +137,14 @@
     return (fresh) => {
       items = fresh;
       chosen = -1;
-      box.replaceChildren(...items.map((item, at) => {
-        const option = render(item);
-        option.id = `${box.id}-${at}`;
-        option.setAttribute("role", "option");
-        option.setAttribute("aria-selected", "false");
-        return option;
-      }));
+      box.replaceChildren();
       box.scrollTop = 0;
+      grow(PORTION);
       if (items.length) choose(0, false);
-      else open(null);
+      else {
+        box.removeAttribute("aria-activedescendant");
+        open(null);
+      }
     };
   }
 
@@ -128,7 +154,7 @@
   const fillSamples = list(
     byId("sample-list"),
     (sample) => element("div", { class: sample.rule ? "dropped" : "kept" },
-      element("b", {}, element("i"), shortName(sample)),
+      element("b", {}, element("i"), breakable(shortName(sample))),
       element("span", {}, [sample.lang, sample.repo, sample.rule ? `dropped: ${sample.rule}` : `kept, ${sample.split}`].filter(Boolean).join(" · "))),
     (sample) => byId("sample").replaceChildren(...(sample ? sampleView(sample) : [element("p", { class: "note" }, "No sample fits.")])),
   );
@@ -145,11 +171,12 @@
     const url = sample.url && /^https?:/.test(sample.url)
       ? element("a", { href: sample.url, rel: "noopener noreferrer" }, sample.url) : sample.url;
     const made = [
-      element("h3", {}, sample.id),
+      element("h3", {}, breakable(sample.id)),
       sample.rule && element("div", { class: "why" },
         element("b", {}, `Dropped by ${sample.stage}: ${sample.rule}`), element("div", {}, sample.reason),
         sample.evidence ? element("div", {}, "Seen: ", element("code", {}, sample.evidence)) : null,
-        sample.keeper ? element("div", {}, `Keeper: ${sample.keeper}, similarity ${sample.similarity.toFixed(3)}`) : null),
+        sample.keeper ? element("div", {}, "Keeper: ", breakable(sample.keeper),
+          sample.similarity === undefined ? "" : `, similarity ${sample.similarity.toFixed(3)}`) : null),
       facts([
         ["Language", sample.lang], ["Repository", sample.repo], ["Licence", sample.license || (sample.rule ? "" : "unknown")], ["Link", url],
         ["Size", sample.size === undefined ? "" : `${number.format(sample.size)} bytes${sample.tokens === undefined ? "" : `, ${number.format(sample.tokens)} tokens`}`],
@@ -218,10 +245,12 @@
   search.addEventListener("keydown", (event) => { if (event.key === "ArrowDown") { event.preventDefault(); byId("sample-list").focus(); } });
   for (const form of document.querySelectorAll("form")) form.addEventListener("submit", (event) => event.preventDefault());
 
+  const percent = (share) => `${(Math.floor(1000 * share) / 10).toFixed(1)} %`;
+
   // Near-duplicate pairs.
   const fillPairs = list(
     byId("pair-list"),
-    (pair) => element("div", {}, element("b", {}, `${(100 * pair.similarity).toFixed(1)} %`), element("span", {}, `${pair.lang || ""} · ${pair.id}`)),
+    (pair) => element("div", {}, element("b", {}, percent(pair.similarity)), element("span", {}, pair.lang ? `${pair.lang} · ` : "", breakable(pair.id))),
     (pair) => byId("pair").replaceChildren(...(pair ? pairView(pair) : [element("p", { class: "note" }, "No near-duplicate was dropped, or the texts were not at hand.")])),
   );
   function pairView(pair) {
@@ -232,8 +261,8 @@
       return element("tr", { class: kinds[kind] }, element("td", {}, ...cells[0]), element("td", {}, ...cells[1]));
     });
     return [
-      element("h3", {}, `${(100 * pair.similarity).toFixed(1)} % of the shingles are the same`),
-      facts([["Dropped", pair.id], ["Kept", pair.keeper]]),
+      element("h3", {}, `${percent(pair.similarity)} of the shingles are the same`),
+      facts([["Dropped", breakable(pair.id)], ["Kept", breakable(pair.keeper)], ["Rule", `${pair.rule}: ${pair.reason}`]]),
       element("div", { class: "diff", tabindex: "0" }, element("table", {},
         element("thead", {}, element("tr", {}, element("th", {}, "dropped"), element("th", {}, "kept"))),
         element("tbody", {}, ...rows))),
@@ -248,6 +277,32 @@
     while (end < most - start && left[left.length - 1 - end] === right[right.length - 1 - end]) end++;
     return [left, right].map((line) => [line.slice(0, start), element("u", {}, line.slice(start, line.length - end)), line.slice(line.length - end)]);
   }
+
+  // Benchmarks.
+  function benchmarks(found) {
+    const counts = (table) => Object.entries(table).map(([name, count]) => `${name} ${number.format(count)}`).join(", ");
+    byId("benchmark-words").textContent = [
+      found.rows.length ? "" : "Nothing was compared with benchmarks.",
+      counts(found.dropped) && `Documents dropped: ${counts(found.dropped)}.`,
+      found.notApplied.length ? `Wanted, but without a copy at hand and so not compared: ${found.notApplied.join(", ")}.` : "",
+      ...Object.entries(found.repositories).map(([name, why]) => `${name} is a benchmark itself: ${why}.`),
+      counts(found.redacted) && `Replaced by placeholders: ${counts(found.redacted)}.`,
+    ].filter(Boolean).join(" ");
+    if (found.rows.length) table(byId("benchmark-table"), found.head, found.rows, found.head.map((_, at) => at).slice(2));
+    byId("benchmark-table").parentElement.hidden = !found.rows.length;
+    const measure = (one) => (one.how === "ngram" ? `${number.format(one.words)} words` : one.similarity < 1 ? `${one.how}, ${percent(one.similarity)}` : one.how);
+    list(byId("example-list"),
+      (one) => element("div", { class: "dropped" }, element("b", {}, element("i"), breakable(`${one.problem}`)),
+        element("span", {}, `${one.benchmark} · ${measure(one)} · `, breakable(one.id))),
+      (one) => byId("example").replaceChildren(...(one ? [
+        element("h3", {}, breakable(one.id)),
+        facts([["Benchmark", one.benchmark], ["Problem", one.problem], ["Recognised by", one.how],
+          ["Shared", one.of ? `${number.format(one.words)} of ${number.format(one.of)} words of the problem` : ""],
+          ["Similarity", one.similarity ? one.similarity.toFixed(3) : ""]]),
+        element("pre", { class: "plain", tabindex: "0", "aria-label": "what was found" }, element("code", {}, one.evidence)),
+      ] : [element("p", { class: "note" }, "Nothing of a benchmark was found.")])))(found.nearest);
+  }
+  if (data.benchmarks) benchmarks(data.benchmarks);
 
   // Repositories.
   const SHOWN = 300;
@@ -267,10 +322,7 @@
 
   // Figures answer to the pointer and to the keyboard.
   const tip = byId("tip");
-  const known = { "figure-tokens": (key) => languages.includes(key) && (() => browse(key, "")), "figure-waterfall": (key) => {
-    const full = rules.find((name) => name.split("/")[1] === key);
-    return full && (() => browse("", full));
-  } };
+  const known = { "figure-tokens": (key) => languages.includes(key) && (() => browse(key, "")), "figure-waterfall": (key) => rules.includes(key) && (() => browse("", key)) };
   function point(x, y, text) {
     tip.textContent = text;
     tip.hidden = false;
@@ -304,10 +356,11 @@
     if (!inRepositories) show("samples");
     (inRepositories ? searchRepositories : search).focus();
   });
-  addEventListener("hashchange", () => { if (byId(`tab-${location.hash.slice(1)}`)) show(location.hash.slice(1)); });
+  const named = () => tabs.map((tab) => tab.id.slice(4)).find((name) => name === location.hash.slice(1));
+  addEventListener("hashchange", () => { if (named()) show(named()); });
 
   choose();
   fillPairs(data.pairs);
   repositories();
-  show(byId(`tab-${location.hash.slice(1)}`) ? location.hash.slice(1) : "overview");
+  show(named() || "overview");
 })();

@@ -15,7 +15,7 @@ from identify.vendor.licenses import LICENSES
 from algstack.crawl.archive import ArchiveBomb
 from algstack.crawl.files import FileReader
 from algstack.crawl.github import rows
-from algstack.crawl.github.rows import license_of, submodules
+from algstack.crawl.github.rows import submodules
 from algstack.crawl.ledger import Entry
 from algstack.crawl.tar import Damage
 from algstack.documents import DECISIONS, DOCUMENTS, swhid
@@ -275,8 +275,3 @@ def test_a_file_that_is_too_large_is_a_drop(tmp_path: Path) -> None:
 )
 def test_submodules(text: str, expected: dict[str, str]) -> None:
     assert submodules(text) == expected
-
-
-def test_a_licence_only_the_file_can_say() -> None:
-    assert license_of("a.lean", None, {}) is None
-    assert license_of("a.lean", None, {"": None}) is None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from algstack.crawl.stackexchange.dump import Broken
-from algstack.crawl.stackexchange.rows import BadRow, attributes, rows, unescape, unescape_all
+from algstack.crawl.stackexchange.rows import Block, blocks
 from algstack.errors import SourceError
 from tests.crawl.stackexchange import dumps
 
@@ -19,7 +19,21 @@ def chunked(content: bytes, size: int) -> Iterator[bytes]:
 
 
 def read(content: bytes, size: int = 1000) -> list[str]:
-    return [attributes(row)["Id"] for found in rows(chunked(content, size), "posts") for row in found]
+    return [
+        name for block in blocks(chunked(content, size), "posts", ["Id"]) for name in block.columns["Id"].to_pylist()
+    ]
+
+
+def read_row(row: bytes) -> Block:
+    (block,) = blocks([b"<posts>" + row + b"</posts>"], "posts", NAMES)
+    return block
+
+
+NAMES = ("Id", "Title", "Body")
+
+
+def values(block: Block) -> dict[str, str | None]:
+    return {name: column[0].as_py() for name, column in block.columns.items()}
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 4096, 10**6])
@@ -52,8 +66,8 @@ def test_all_rows_before_a_cut_are_kept(content: bytes, wanted: list[str], said:
     found: list[str] = []
 
     def read_all() -> None:
-        for some in rows(chunked(content, 300), "posts"):
-            found.extend(attributes(row)["Id"] for row in some)
+        for block in blocks(chunked(content, 300), "posts", ["Id"]):
+            found.extend(block.columns["Id"].to_pylist())
 
     with pytest.raises(Broken, match=said):
         read_all()
@@ -76,19 +90,35 @@ def test_another_file_is_refused(content: bytes, said: str) -> None:
 
 
 def test_attributes_may_stand_in_single_quotes() -> None:
-    assert attributes(b"<row Id='1' Body='say \"x=\"' Title = \"it's\" />") == {
-        "Id": "1",
-        "Body": 'say "x="',
-        "Title": "it's",
-    }
+    block = read_row(b"<row Id='1' Body='say \"x=\"' Title = \"it's\" />")
+
+    assert values(block) == {"Id": "1", "Body": 'say "x="', "Title": "it's"}
+    assert not block.bad
 
 
-@pytest.mark.parametrize(
-    "row", [b'<row Id="1" Body="\xff" />', b'<row Id="1" Body= />', b'<row Id="1 />'], ids=["UTF-8", "value", "quote"]
-)
-def test_a_bad_row_says_so(row: bytes) -> None:
-    with pytest.raises(BadRow):
-        attributes(row)
+def test_what_a_row_does_not_have_is_null() -> None:
+    assert values(read_row(b'<row Body="" Ids="2" xId="3" />')) == {"Id": None, "Title": None, "Body": ""}
+
+
+BAD = {
+    "UTF-8": (b'<row Id="1" Body="\xff" Title="t" />', "1", "byte 18 of the row is not UTF-8"),
+    "value": (b'<row Id="1" Title="t" Body= />', "1", "not well-formed"),
+    "quote": (b'<row Id="1 />', None, "not well-formed"),
+    "name": (b'<row Id="1" =>', "1", "not well-formed"),
+}
+
+
+@pytest.mark.parametrize(("row", "name", "said"), BAD.values(), ids=BAD)
+def test_a_bad_row_says_so_and_has_no_text(row: bytes, name: str | None, said: str) -> None:
+    block = read_row(row)
+
+    assert values(block) == {"Id": name, "Title": None, "Body": None}
+    assert said in block.bad[0].error
+    assert block.bad[0].start == row.decode("utf-8", "replace")
+
+
+def test_a_bad_row_costs_no_other() -> None:
+    assert read(b'<posts><row Id="1"/><row Id="2 /><row Id="3"/></posts>') == ["1", None, "3"]
 
 
 REFERENCES = {
@@ -96,11 +126,13 @@ REFERENCES = {
     "once": ("&amp;lt; &amp;#xA; &amp;amp;", "&lt; &#xA; &amp;"),
     "numbers": ("a&#xA;b&#10;c&#xD;d&#x1F600;", "a\nb\nc\rd😀"),
     "none": ("a & b &nbsp; &#; &lt", "a & b &nbsp; &#; &lt"),
-    "no characters": ("&#0;&#xD800;&#x110000;", "\ufffd\ufffd\ufffd"),
+    "of two to four bytes": ("&#233;&#x2200;&#x1d538;é∀", "é∀𝔸é∀"),
+    "no characters": ("&#0;&#xD800;&#x110000;\0", "\ufffd\ufffd\ufffd\ufffd"),
 }
 
 
 @pytest.mark.parametrize(("value", "wanted"), REFERENCES.values(), ids=REFERENCES)
 def test_references_are_resolved_once(value: str, wanted: str) -> None:
-    assert unescape(value) == wanted
-    assert unescape_all(["a", value, "&lt;&#xA;"]) == ["a", wanted, "<\n"]
+    block = read_row(f'<row Id="&lt;&#xA;" Body="{value}"/>'.encode())
+
+    assert values(block) == {"Id": "<\n", "Title": None, "Body": wanted}

@@ -16,11 +16,11 @@ SITE = Site("math.stackexchange.com", "math", "2024-04-02")
 
 
 def post(number: int, **more: object) -> Post:
-    values = {"html": f"<p>post {number}</p>", "created": "2012-01-02T03:04:05", "license": "CC-BY-SA-3.0"}
+    values = {"body": f"post {number}", "created": "2012-01-02T03:04:05", "license": "CC-BY-SA-3.0"}
     return Post(id=number, **(values | {"owner": number * 10} | more))  # type: ignore[arg-type]
 
 
-QUESTION = post(1, title="Why  so?", tags=("a", "python"), accepted=3, score=4)
+QUESTION = post(1, title="Why  so?", tags="|a|python|", accepted=3, score=4)
 ANSWERS = [post(2, score=7), post(3, score=1), post(4, score=7), post(5)]
 
 
@@ -97,7 +97,7 @@ def test_owner(values: dict[str, object], wanted: str) -> None:
 
 
 def test_comments_stand_below_their_post_and_are_attributed() -> None:
-    comment = post(50, html="what about $n = 0$?")
+    comment = post(50, body="what about $n = 0$?")
     document, _ = thread(SITE, QUESTION, ANSWERS[:1], Extras(comments={2: [comment]}))
 
     assert document is not None
@@ -139,9 +139,9 @@ def _attributions(document: dict[str, object] | None) -> list[str]:
 
 
 def test_posts_without_text_are_dropped() -> None:
-    empty = post(1, html="<p> </p>")
+    empty = post(1, body="")
 
-    document, drops = thread(SITE, QUESTION, [post(2, html="")])
+    document, drops = thread(SITE, QUESTION, [post(2, body="")])
     assert document is not None
     assert drops == [Drop("a/2", "empty-post")]
 
@@ -151,7 +151,7 @@ def test_posts_without_text_are_dropped() -> None:
 
 
 def test_code_blocks_have_the_language_of_the_tags() -> None:
-    document, _ = thread(SITE, QUESTION, [post(2, html="<pre><code>x = 1\n</code></pre>")])
+    document, _ = thread(SITE, QUESTION, [post(2, body="```\0\nx = 1\n```")])
 
     assert document is not None
     assert "```python\nx = 1\n```" in document["text"]

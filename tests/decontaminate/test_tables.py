@@ -1,0 +1,55 @@
+"""Decontamination of tables, without a manifest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from algstack.decontaminate import tables
+from algstack.errors import DatasetError
+from algstack.manifest import DecontaminateConfig
+from algstack.tables import TableColumns
+from tests.conftest import checksums
+
+PROBLEM = (
+    "A farmer has twelve red hens and each of them lays exactly four brown eggs on every second day of the week. "
+    "How many eggs does she sell in March?"
+)
+FREE = "Let us count the number of subsets of a finite set, by induction on the number of its elements."
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> DecontaminateConfig:
+    copy = tmp_path / "copies/hens.jsonl"
+    copy.parent.mkdir()
+    copy.write_text(json.dumps({"question": PROBLEM}) + "\n")
+    own = {"name": "hens", "path": "hens.jsonl", "text": ["question"]}
+    return DecontaminateConfig.model_validate({"benchmark": [own], "folder": str(copy.parent)})
+
+
+def test_rows_that_hold_a_problem_go_and_secrets_are_replaced(tmp_path: Path, config: DecontaminateConfig) -> None:
+    rows = {
+        "key": ["a", "b", "c", "d"],
+        "content": [FREE, f"{FREE}\n{PROBLEM.upper()}", "write to jane.doe@gmail.com", None],
+    }
+    pl.DataFrame(rows).write_parquet(tmp_path / "in.parquet")
+    columns = TableColumns(text_column="content", id_column="key")
+    for name, workers in (("one", 1), ("two", 2)):
+        done = tables.run([str(tmp_path / "in.parquet")], tmp_path / name, columns, config, workers)
+        assert (done.counts.documents, done.counts.kept) == (4, 3)
+    assert checksums(tmp_path / "one") == checksums(tmp_path / "two")
+    kept = pl.read_parquet(tmp_path / "one/documents-*.parquet")
+    assert kept.select("id", "text").rows() == [("a", FREE), ("c", "write to <EMAIL>"), ("d", "")]
+    decisions = pl.read_parquet(tmp_path / "one/decisions-*.parquet")
+    assert decisions.select("id", "keep", "rule").rows()[:2] == [("a", True, None), ("b", False, "benchmark-overlap")]
+    report = json.loads((tmp_path / "one/report.json").read_text())
+    assert [(one["name"], one["documents"]) for one in report["benchmarks"]] == [("hens", 1)]
+
+
+def test_ids_that_repeat_are_an_error_that_names_one(tmp_path: Path, config: DecontaminateConfig) -> None:
+    pl.DataFrame({"id": ["a", "a"], "text": ["x", "y"]}).write_parquet(tmp_path / "in.parquet")
+    with pytest.raises(DatasetError, match="the id `a`"):
+        tables.run([str(tmp_path / "in.parquet")], tmp_path / "out", TableColumns(), config)
