@@ -30,7 +30,7 @@ from algstack.manifest import DecontaminateConfig, RedactConfig, select
 from algstack.workspace import Context, Progress, as_frame, decisions_name, kept_documents
 
 STAGE = "decontaminate"
-CODE = "1"
+CODE = "2"
 """Raised when the same documents and benchmarks give other decisions."""
 
 INDEX_FOLDER = "index"
