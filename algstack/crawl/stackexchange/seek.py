@@ -19,7 +19,12 @@ Bytes = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int64]
 
 _njit: Any = njit  # its types do not know all of its options
-operation: Any = intrinsic  # nor that compiled code calls these without the typing context
+
+
+def operation(generate: Callable[..., Any]) -> Any:
+    """Make a function that compiled code can call of one that generates LLVM code for it."""
+    return intrinsic(generate)
+
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
