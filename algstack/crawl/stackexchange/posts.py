@@ -150,7 +150,7 @@ _LICENSE = ("license", "license_source")
 
 def posts_of(columns: Sequence[Sequence[object]]) -> Iterator[Post]:
     """Yield the posts of the columns of POSTS."""
-    return map(Post._make, zip(*columns, strict=True))  # type: ignore[arg-type]
+    return map(Post._make, zip(*columns, strict=True))
 
 
 @lru_cache(maxsize=1 << 14)

@@ -248,7 +248,7 @@ def _read_attributes(data: Any, at: Any, end: Any, keys: Any, values: Any) -> An
             return at, False
         if data[at] == 62:  # >
             return at + 1, True
-        key = 0
+        key: Any = 0
         while at < end and _is_name(data[at]):
             key = (key & ((1 << 55) - 1)) << 8 ^ key >> 55 ^ np.int64(data[at])
             at += 1

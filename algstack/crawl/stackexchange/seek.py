@@ -18,6 +18,14 @@ from numba.extending import intrinsic
 Bytes = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int64]
 
+_njit: Any = njit  # its types do not know all of its options
+
+
+def operation(generate: Callable[..., Any]) -> Any:
+    """Make a function that compiled code can call of one that generates LLVM code for it."""
+    return intrinsic(generate)
+
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 WIDTH = 32
@@ -29,12 +37,12 @@ _BLOCK = ir.VectorType(ir.IntType(8), WIDTH)
 
 def compiled(function: Function) -> Function:
     """Compile a function at its first call, for this kind of processor; the code is kept on disk."""
-    return cast(Function, njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function))
+    return cast(Function, _njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function))
 
 
 def part(function: Function) -> Function:
     """Compile a function into its one caller, which takes less time than to compile both."""
-    return cast(Function, njit(inline="always", nogil=True, error_model="numpy", _nrt=False)(function))
+    return cast(Function, _njit(inline="always", nogil=True, error_model="numpy", _nrt=False)(function))
 
 
 def padded(content: bytes) -> Bytes:
@@ -54,7 +62,7 @@ def seek(data: Any, at: Any, end: Any, first: Any, second: Any) -> Any:
     return end
 
 
-@intrinsic
+@operation
 def _either(typing_context: Any, data: Any, at: Any, first: Any, second: Any) -> Any:
     """Return 32 bits: bit i says whether `data[at + i]` is one of two bytes."""
 
@@ -75,7 +83,7 @@ def _repeated(builder: Any, byte: Any) -> Any:
     return builder.shuffle_vector(one, ir.Constant(_BLOCK, ir.Undefined), lanes)
 
 
-@intrinsic
+@operation
 def _trailing_zeros(typing_context: Any, bits: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
@@ -83,7 +91,7 @@ def _trailing_zeros(typing_context: Any, bits: Any) -> Any:
     return types.int64(types.int64), generate
 
 
-@intrinsic
+@operation
 def copy(typing_context: Any, source: Any, begin: Any, count: Any, target: Any, at: Any) -> Any:
     """Copy `source[begin:begin + count]` to `target[at:]` by the machine's own routine: a loop would be long code."""
 
@@ -93,7 +101,7 @@ def copy(typing_context: Any, source: Any, begin: Any, count: Any, target: Any, 
             builder.gep(context.make_array(type_)(context, builder, array).data, [place])
             for type_, array, place in ((signature.args[0], source, begin), (signature.args[3], target, at))
         )
-        cgutils.raw_memcpy(builder, to, from_, count, 1)
+        cast(Any, cgutils).raw_memcpy(builder, to, from_, count, 1)
         return context.get_dummy_value()
 
     return types.void(source, types.int64, types.int64, target, types.int64), generate

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -105,7 +105,7 @@ def spill(dump: Dump, folder: Path, extras: frozenset[str] = frozenset()) -> Spi
     with explained_os_errors(folder / "spill.json"):
         folder.mkdir(parents=True)
         broken = _spill_tables(dump, folder, extras)
-        record = {
+        record: dict[str, Any] = {
             "partitions": partitions_of(dump),
             "goes": -(-_parts_of(dump) // partitions_of(dump)),
             "broken": broken,
@@ -250,7 +250,7 @@ def _comments(chunks: Iterable[bytes]) -> Iterator[pa.RecordBatch]:
     for block in blocks(chunks, "comments", names):
         table, errors = table_of(block)
         rows = _ids(block, "Id", "PostId").select(
-            question=_id("PostId"), post=_id("Id"), kind=pl.lit(COMMENT, pl.Int16), error=pl.from_arrow(errors)
+            question=_id("PostId"), post=_id("Id"), kind=pl.lit(COMMENT, pl.Int16), error=pl.Series(errors)
         )
         readable = rows.select(
             pl.col("error").is_null() & pl.col("question").is_not_null() & pl.col("post").is_not_null()

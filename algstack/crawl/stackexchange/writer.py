@@ -316,7 +316,7 @@ def _read_name(source: Any, at: Any, end: Any) -> Any:
         return 0, at
     key = 0
     while at < end:
-        byte = np.int64(source[at])
+        byte: Any = np.int64(source[at])
         if _is_letter(byte):
             byte |= 32
         elif not (_is_digit(byte) or byte == 58 or byte == 45):  # : -
@@ -405,7 +405,8 @@ def _comment_end(source: Any, at: Any, end: Any) -> Any:
 @compiled
 def _formula_is_open(source: Any, at: Any, end: Any) -> Any:
     r"""Whether a formula is open at the end of a stretch: after `$`, `$$`, `\[`, `\(` or `\begin{…}`."""
-    closing, begin, stop = 0, 0, 0  # what would close it: a byte, and for `\end{…}` where its name is
+    closing: Any = 0
+    begin, stop = 0, 0  # what would close it: a byte, and for `\end{…}` where its name is
     while at < end:
         byte = source[at]
         after = source[at + 1] if at + 1 < end else 0
