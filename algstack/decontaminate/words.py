@@ -167,7 +167,6 @@ SYMBOLS = {
 }
 """Symbols that are words of their own: those of their TeX commands."""
 
-_ESCAPES = "ntr"
 _TEX_WITH_N_T_R_TEXT = (
     "nabla natural ne nearrow neg neq newcommand newline newpage nexists ngeq ni nleq nmid noindent nolimits "
     "nonumber normalsize not notag notin nparallel nsubseteq nu tabular tag tan tanh tau tbinom text textbf textit "

@@ -22,7 +22,6 @@ from algstack.filter.syntax import Syntax
 
 LOOKALIKES = "lookalikes"
 RULE_SETS = "rules"
-NOT_FILTERS = frozenset({LOOKALIKES, RULE_SETS, "llemma"})
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)]
 Extension = Annotated[str, Field(pattern=r"^\.[^/\s]+$")]

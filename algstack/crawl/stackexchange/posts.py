@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -146,11 +145,6 @@ def _with_licenses(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 _LICENSE = ("license", "license_source")
-
-
-def posts_of(columns: Sequence[Sequence[object]]) -> Iterator[Post]:
-    """Yield the posts of the columns of POSTS."""
-    return map(Post._make, zip(*columns, strict=True))
 
 
 @lru_cache(maxsize=1 << 14)
