@@ -32,7 +32,7 @@ def run(function: Callable[[Task], Result], tasks: Iterable[Task], workers: int)
     """Yield `function(task)` for every task, as they complete.
 
     With one worker all runs in this process. With more, function, tasks and results must be picklable; the first
-    error is raised here once the running tasks have ended.
+    error is raised here once the tasks that were handed out have ended.
 
     Raises:
         AlgstackError: a worker process died, usually for want of memory.
@@ -66,12 +66,13 @@ def _run_in_processes(function: Callable[[Task], Result], tasks: Sequence[Task],
         ) from error
     except KeyboardInterrupt:
         # Whatever they write has a temporary name, so they need not end what they are at.
+        _pool.cache_clear()
         for worker in active_children():
             worker.terminate()
         raise
     finally:
-        for future in running:
-            future.cancel()
+        # Not cancelled: where a worker dies, the executor fails its futures one by one in a thread of its own, and one
+        # that was cancelled meanwhile ends that thread, so that the others never end (Python 3.11 to 3.13).
         wait(running)
 
 

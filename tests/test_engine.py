@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,18 @@ def test_an_error_of_a_task_is_raised_here(workers: int) -> None:
 def test_a_worker_that_dies_is_an_error_that_says_what_to_do() -> None:
     with pytest.raises(AlgstackError, match="fewer --workers"):
         list(engine.run(die, [1, 2, 3], 2))
+
+
+def test_a_worker_that_dies_ends_the_run_however_slowly_its_tasks_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_exception = Future.set_exception
+
+    def slowly(future: Future[int], error: BaseException | None) -> None:
+        set_exception(future, error)
+        time.sleep(0.2)
+
+    monkeypatch.setattr(Future, "set_exception", slowly)
+    with pytest.raises(AlgstackError, match="fewer --workers"):
+        list(engine.run(die, range(4), 2))
 
 
 def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
