@@ -104,9 +104,6 @@ class Arena:
 class Digester:
     """Makes digests, for one thread."""
 
-    ROOM = MOST_SHINGLES
-    """Room in the arena beyond a text's shingles without which they are not stored."""
-
     def __init__(self, bands: Bands, arena: Arena, bits: int, keep_signatures: bool = False) -> None:
         """Make it ready for keys whose partition has so many bits."""
         self._bands, self._bits = bands, bits
@@ -115,7 +112,7 @@ class Digester:
         self._signature = np.empty(len(self._permutations.factors), np.uint32)
         self._keep_signatures = keep_signatures
         self._arena = arena
-        self._room = np.zeros(2, np.int64)
+        self._room = np.array(arena.room())
 
     def digest(self, texts: Texts, first: int, wanted: NDArray[np.bool_], salts: NDArray[np.uint64]) -> Digests:
         """Return the digests of the wanted texts; those of the others are empty.
@@ -127,8 +124,6 @@ class Digester:
             salts: (n,) documents with different salts share no key.
         """
         count, most = len(texts), int(wanted.sum())
-        if self._room[1] - self._room[0] < self._arena.chunk // 2:
-            self._room[:] = self._arena.room()
         digests = Digests(
             np.zeros(count, np.uint32),
             np.zeros(count, np.uint32),
@@ -138,11 +133,17 @@ class Digester:
             np.zeros(count, np.uint64),
             _new_keys(most * self._bands.bands),
         )
-        banded = _digest(
-            texts.data, texts.offsets, first, wanted, salts,
-            self._permutations.factors, self._permutations.summands, self._bands.bands, self._bands.rows,
-            self._bits, self._scratch, self._arena.hashes, self._room, self._signature, *digests,
-        )  # fmt: skip
+        row, banded, roomless = 0, 0, -1
+        while True:
+            row, banded = _digest(
+                texts.data, texts.offsets, first, wanted, salts,
+                self._permutations.factors, self._permutations.summands, self._bands.bands, self._bands.rows,
+                self._bits, self._scratch, self._arena.hashes, self._room, self._signature, *digests,
+                row, banded, roomless,
+            )  # fmt: skip
+            if row == count:
+                break
+            self._room[:], roomless = self._arena.room(), row
         return digests._replace(bands=_first(digests.bands, banded))
 
 
@@ -254,11 +255,18 @@ def _digest(
     data: Any, offsets: Any, first: Any, wanted: Any, salts: Any, factors: Any, summands: Any, bands: Any, rows: Any,
     bits: Any, scratch: Scratch, hashes: Any, room: Any, signature: Any,
     shingles: Any, body_sizes: Any, starts: Any, sketches: Any, signatures: Any, body_keys: Any, band_keys: Any,
+    row: Any, banded: Any, roomless: Any,
 ) -> Any:  # fmt: skip
-    banded = NOTHING
-    for row in range(len(offsets) - 1):
+    """Go on from a row; return the one to go on from when there is more room, and the number of band keys.
+
+    More room is asked for where a text's shingles might not fit, but not for the row `roomless`, nor once there is none.
+    """
+    for row in range(row, len(offsets) - 1):
         if not wanted[row]:
             continue
+        most = (offsets[row + 1] - offsets[row]) // 2 + MOST_SHINGLES
+        if room[0] + most > room[1] and row != roomless and room[0] < room[1]:
+            return row, banded
         total, stored, in_body, body_key = _sign(
             data, offsets[row], offsets[row + 1], factors, summands, scratch, hashes, room, signature
         )
@@ -275,7 +283,7 @@ def _digest(
             put_key(band_keys, banded, band_key(signature, band, rows) ^ salts[row], bits, first + row)
             banded += 1
         body_sizes[row], body_keys[row] = in_body, body_key
-    return banded
+    return len(offsets) - 1, banded
 
 
 @inlined
@@ -291,12 +299,12 @@ def agreement(one: Any, other: Any) -> Any:
 
 
 def least_agreement(threshold: float, values: int) -> int:
-    """Return the agreement of sketches that documents at the threshold fall short of once in a million times.
+    """Return the agreement of sketches that documents at the threshold fall short of once in ten thousand times.
 
     Values of documents of similarity s agree with probability s, and by chance in their four bits one in 16
-    of the others does.
+    of the others does. Bands miss a hundred times as many, and a lower bound has twice as many compared in vain.
     """
     used = min(values, SKETCHED)
     agreeing = threshold + (1 - threshold) / 16
     spread = (used * agreeing * (1 - agreeing)) ** 0.5
-    return max(0, int(used * agreeing - 4.75 * spread)) + SKETCHED - used
+    return max(0, int(used * agreeing - 3.72 * spread)) + SKETCHED - used

@@ -83,23 +83,17 @@ class Deduplication:
     # First: how many documents there are, and that their ids are unique.
 
     def _number(self) -> None:
-        self.numbering = Numbering(self.pool.map(_count, self.parts))
+        read = list(self.pool.map(_read_ids, self.parts))
+        self.numbering = Numbering(map(len, read))
         if len(self.numbering) >= 1 << 32:
             raise AlgstackError(f"{len(self.numbering)} documents are too many for one run: at most 2^32.")
         self.bits = partition_bits(len(self.numbering), self.cut.bands)
         self.state = State.of(len(self.numbering), int(self.numbering.starts[len(self.earlier)]))
         ids = self._spill("ids", 8)
-        self._each(lambda part: self._read_ids(part, ids), self.new)
+        for part in self.new:
+            found, first = read[part], int(self.numbering.starts[part])
+            ids.add(keys_of(found, np.ones(len(found), np.bool_), self.bits, first))
         self._check_ids(ids)
-
-    def _read_ids(self, part: int, ids: Spill) -> None:
-        first = int(self.numbering.starts[part])
-        for batch in self.parts[part].batches(["id"]):
-            texts = as_texts(batch.column(0))
-            if not texts.valid.all():
-                raise DatasetError("A document has no id. Name the column that holds ids with --id-column.")
-            ids.add(keys_of(fingerprints_of(texts)[:, 0], texts.valid, self.bits, first))
-            first += batch.num_rows
 
     def _check_ids(self, ids: Spill) -> None:
         suspects: list[NDArray[np.uint32]] = []
@@ -339,8 +333,15 @@ class Deduplication:
         return joined.select("row", "rule", "keeper", "similarity")
 
 
-def _count(part: Part) -> int:
-    return sum(batch.num_rows for batch in part.batches(["id"]))
+def _read_ids(part: Part) -> NDArray[np.uint64]:
+    """Return a hash of each id of a part."""
+    found = [np.zeros(0, np.uint64)]
+    for batch in part.batches(["id"]):
+        texts = as_texts(batch.column(0))
+        if not texts.valid.all():
+            raise DatasetError("A document has no id. Name the column that holds ids with --id-column.")
+        found.append(fingerprints_of(texts)[:, 0])
+    return np.concatenate(found)
 
 
 def _repeated(rows: NDArray[np.uint64]) -> NDArray[np.uint32]:

@@ -22,6 +22,7 @@ from algstack.dataset import dump_json, sha256_file, write_text, written_atomica
 from algstack.dedup.bands import Bands
 from algstack.dedup.digest import SKETCH_WORDS, Arena, Digester, Digests, band_keys
 from algstack.dedup.fingerprint import fingerprints_of
+from algstack.dedup.kernel import MOST_SHINGLES
 from algstack.dedup.parts import ParquetPart, Part, parquet_parts
 from algstack.dedup.texts import as_texts
 from algstack.errors import DatasetError
@@ -167,7 +168,7 @@ def build(parts: Sequence[Part], bands: Bands, folder: Path) -> Index:
 def _rows(part: Part, bands: Bands) -> Iterator[pa.RecordBatch]:
     for batch in part.batches(["id", "swhid", "lang", "text"]):
         texts = as_texts(batch.column(3))
-        size = int(texts.offsets[-1] - texts.offsets[0]) // 2 + Digester.ROOM
+        size = int(texts.offsets[-1] - texts.offsets[0]) // 2 + MOST_SHINGLES
         arena = Arena(size, chunk=size)
         digester = Digester(bands, arena, 1, keep_signatures=True)
         digests = digester.digest(texts, 0, texts.valid, np.zeros(len(texts), np.uint64))
