@@ -186,7 +186,7 @@ def discover(github: GitHub, ledger: Ledger, cutoff: datetime, policy: Policy, c
         SourceError: GitHub does not take a search, or shows less than it counts however narrow the search.
         Fault: GitHub did not answer.
     """
-    lister = _GraphQLLister(github, cutoff) if github.has_token else _RestLister(github)
+    lister = _GraphQLLister(github, cutoff, clock) if github.has_token else _RestLister(github)
     while text := ledger.open_search():
         search = Search.loads(text)
         listing = retried(partial(_list, lister, search), clock, ROUNDS)
@@ -224,24 +224,18 @@ def _list(lister: _Lister, search: Search) -> Listing | None:
 class _GraphQLLister:
     """Discovery and pinning in one: each result comes with its last commit before the cutoff."""
 
-    def __init__(self, github: GitHub, cutoff: datetime) -> None:
+    def __init__(self, github: GitHub, cutoff: datetime, clock: Clock) -> None:
         self._github = github
         self._cutoff = cutoff
+        self._clock = clock
         self._page = PAGE
 
     def list(self, search: Search) -> Listing:
         found: dict[str, Found] = {}
         after = None
         while True:
-            variables = {"search": _checked(search), "first": self._page, "after": after, "until": until(self._cutoff)}
-            try:
-                data, _ = self._github.graphql(SEARCH, variables)
-            except TooSlow:
-                if self._page <= SMALLEST_PAGE:
-                    raise Fault(f"GraphQL times out on {self._page} repositories") from None
-                self._page = max(self._page // 2, SMALLEST_PAGE)
-                continue
-            result = data["search"]
+            # The page alone is tried again: of a listing's many, some may always time out.
+            result = retried(partial(self._read_page, _checked(search), after), self._clock)
             for node in result["nodes"]:
                 if node:  # a result that the token may not see, or that is gone since, is null
                     repository = from_graphql(node, self._cutoff)
@@ -250,6 +244,19 @@ class _GraphQLLister:
                 self._page = min(self._page * 2, PAGE)  # it may have been slow for a while only
                 return Listing(found, result["repositoryCount"], True)
             after = result["pageInfo"]["endCursor"]
+
+    def _read_page(self, search: str, after: str | None) -> dict[str, Any]:
+        """Return a page of a search, a smaller one where GitHub takes too long."""
+        while True:
+            variables = {"search": search, "first": self._page, "after": after, "until": until(self._cutoff)}
+            try:
+                page: dict[str, Any] = self._github.graphql(SEARCH, variables)[0]["search"]
+            except TooSlow:
+                if self._page <= SMALLEST_PAGE:
+                    raise Fault(f"GraphQL times out on {self._page} repositories") from None
+                self._page = max(self._page // 2, SMALLEST_PAGE)
+            else:
+                return page
 
 
 class _RestLister:

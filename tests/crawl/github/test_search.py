@@ -16,7 +16,7 @@ from algstack.crawl.http import Clock
 from algstack.crawl.ledger import Entry, Found, Ledger
 from algstack.errors import SourceError
 from tests.crawl.github.conftest import connection
-from tests.crawl.github.stand_in import Limits, Repository, StandIn, simple
+from tests.crawl.github.stand_in import Faults, Limits, Repository, StandIn, simple
 
 CUTOFF = datetime(2022, 1, 1, tzinfo=UTC)
 MANY = Limits(core=(10**6, 3600), search=(10**6, 60), graphql=(10**6, 3600))
@@ -98,6 +98,12 @@ def test_pages_get_smaller_when_graphql_times_out(tmp_path: Path) -> None:
         stand_in.page_limit = 5
         with pytest.raises(Exception, match="times out on 10 repositories"):
             discover(stand_in, tmp_path / "again", ("token",))
+
+
+def test_one_page_that_times_out_costs_none_of_the_others(tmp_path: Path) -> None:
+    faults = Faults(0.3, kinds=("502",))
+    with StandIn(many(900, spread), limits=MANY, clock=Clock(1000), faults=faults) as stand_in:
+        assert len(discover(stand_in, tmp_path, ("token",))) == 900
 
 
 def test_a_search_that_github_does_not_take(tmp_path: Path) -> None:
