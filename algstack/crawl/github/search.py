@@ -28,6 +28,8 @@ SAMPLE = 20
 
 PAGE = 100
 SMALLEST_PAGE = 10
+PAGES_IN_TIME = 3
+"""After so many pages without a timeout, a larger one is tried."""
 
 FIRST_REPOSITORY = datetime(2007, 10, 1, tzinfo=UTC)
 """Before the first repository of GitHub."""
@@ -229,6 +231,7 @@ class _GraphQLLister:
         self._cutoff = cutoff
         self._clock = clock
         self._page = PAGE
+        self._in_time = 0  # pages of this size that came without a timeout, one after the other
 
     def list(self, search: Search) -> Listing:
         found: dict[str, Found] = {}
@@ -241,7 +244,6 @@ class _GraphQLLister:
                     repository = from_graphql(node, self._cutoff)
                     found.setdefault(repository.key, repository)
             if result["repositoryCount"] > SHOWN or not result["pageInfo"]["hasNextPage"]:
-                self._page = min(self._page * 2, PAGE)  # it may have been slow for a while only
                 return Listing(found, result["repositoryCount"], True)
             after = result["pageInfo"]["endCursor"]
 
@@ -254,8 +256,11 @@ class _GraphQLLister:
             except TooSlow:
                 if self._page <= SMALLEST_PAGE:
                     raise Fault(f"GraphQL times out on {self._page} repositories") from None
-                self._page = max(self._page // 2, SMALLEST_PAGE)
+                self._page, self._in_time = max(self._page // 2, SMALLEST_PAGE), 0
             else:
+                self._in_time += 1
+                if self._in_time == PAGES_IN_TIME:  # it may have been slow for a while only
+                    self._page, self._in_time = min(self._page * 2, PAGE), 0
                 return page
 
 
