@@ -255,13 +255,13 @@ def _digest(
     data: Any, offsets: Any, first: Any, wanted: Any, salts: Any, factors: Any, summands: Any, bands: Any, rows: Any,
     bits: Any, scratch: Scratch, hashes: Any, room: Any, signature: Any,
     shingles: Any, body_sizes: Any, starts: Any, sketches: Any, signatures: Any, body_keys: Any, band_keys: Any,
-    row: Any, banded: Any, roomless: Any,
+    begin: Any, banded: Any, roomless: Any,
 ) -> Any:  # fmt: skip
-    """Go on from a row; return the one to go on from when there is more room, and the number of band keys.
+    """Go on from the row `begin`; return the one to go on from when there is more room, and the number of band keys.
 
-    More room is asked for where a text's shingles might not fit, but not for the row `roomless`, nor once there is none.
+    More room is asked for where a text's shingles might not fit, unless it is the row `roomless` or there is none left.
     """
-    for row in range(row, len(offsets) - 1):
+    for row in range(begin, len(offsets) - 1):
         if not wanted[row]:
             continue
         most = (offsets[row + 1] - offsets[row]) // 2 + MOST_SHINGLES
