@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -181,13 +182,14 @@ def decisions(documents: pl.DataFrame, drops: pl.DataFrame, first: int) -> pl.Da
 
     Args:
         documents: `id`, `lang` and `size`.
-        drops: of the whole part, as `Deduplication.drops_of` gives them.
+        drops: of the whole part, ascending by row, as `Deduplication.drops_of` gives them.
         first: the row of the part that the first of these documents is.
     """
     names = dict(enumerate(RULES))
+    low, high = np.searchsorted(drops["row"].to_numpy(), [first, first + documents.height])
     return (
         documents.with_columns(row=pl.int_range(first, first + pl.len(), dtype=pl.Int64))
-        .join(drops, on="row", how="left", maintain_order="left")
+        .join(drops[low:high], on="row", how="left", maintain_order="left")
         .with_columns(pl.col("rule").replace_strict(names, default=None, return_dtype=pl.String))
         .with_columns(
             stage=pl.lit(STAGE),

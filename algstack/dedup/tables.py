@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -137,7 +136,6 @@ def _write(folder: StageFolder, key: str, part: FilePart, wanted: str, drops: pl
     """Write the kept rows of one file and the decisions about all."""
     done: list[Part] = []
     counts, first = Counts(), 0
-    dropped = drops["row"].to_numpy()
     with (
         part_writer(folder.path, f"documents-{key}.parquet", pq.read_schema(part.parquet), done) as kept,
         part_writer(folder.path, f"decisions-{key}.parquet", DECISIONS, done) as decided,
@@ -148,8 +146,7 @@ def _write(folder: StageFolder, key: str, part: FilePart, wanted: str, drops: pl
             frame = decisions(as_frame(documents.cast(_DECIDED)), drops, first)
             counts += count(frame)
             decided.write(frame.select(DECISIONS.names).to_arrow())
-            numbers = np.arange(first, first + rows.num_rows)
-            kept.write(rows.filter(pa.array(~np.isin(numbers, dropped))))
+            kept.write(rows.filter(pa.array(frame["keep"].to_numpy())))
             first += rows.num_rows
     return TaskRecord(task=key, fingerprint=wanted, counts=counts, parts=tuple(done))
 
