@@ -16,7 +16,7 @@ from algstack.documents import clip
 from algstack.filter import patterns, scan
 from algstack.filter.language import Language, Languages, Sign
 
-WINDOWS = (4_000, 20_000)
+WINDOWS = (4_000, 20_000, 100_000)
 """Characters at the beginning of a text in which signs are sought: more only where few leave it open."""
 
 ENOUGH = 5
