@@ -194,6 +194,8 @@ def _filter_tables(
 
 
 def _show_waterfall(steps: list[waterfall.Step], as_json: bool) -> None:
+    from algstack.filter import waterfall
+
     if as_json:
         typer.echo(json.dumps([step._asdict() for step in steps], indent=2))
     else:
@@ -409,7 +411,11 @@ def status(workspace: WorkspaceOption = DEFAULT_WORKSPACE, as_json: JsonOption =
 @app.command("explain")
 def explain_(
     targets: Annotated[list[str], typer.Argument(metavar="ID-or-FILE...", help="Ids, ends of paths, or files.")],
-    folder: Annotated[Path | None, typer.Option("--filters", help="Filter files of your own, for files.")] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--filters", help="Filter files of your own, for files.", show_default="the manifest's"),
+    ] = None,
+    manifest_path: ManifestOption = DEFAULT_MANIFEST,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,
 ) -> None:
@@ -417,6 +423,7 @@ def explain_(
     from algstack import explain
     from algstack.filter import verdicts
 
+    folder = folder or _own_filters(manifest_path)
     found = [(target, _stories(target, workspace)) for target in targets]
     if as_json:
         rows = [story.as_json() for _, stories in found for story in stories]
@@ -430,6 +437,16 @@ def explain_(
             typer.echo(
                 "\n".join([f"{target}, by the rules as they are now:", *verdicts.in_words(Path(target), folder)])
             )
+
+
+def _own_filters(manifest_path: Path) -> Path | None:
+    """The folder of filter files that a manifest names, if there is a manifest."""
+    from algstack import manifest
+
+    if not manifest_path.is_file() and manifest_path == DEFAULT_MANIFEST:
+        return None
+    loaded = manifest.load(manifest_path)
+    return loaded.resolve(loaded.config.filter.folder) if loaded.config.filter.folder else None
 
 
 def _stories(target: str, workspace: Path) -> list[explain.Story]:

@@ -66,6 +66,24 @@ def test_build_then_everything_is_done(project: Path) -> None:
     assert algstack(project, "verify", "work/releases/0.1.0").returncode == 0
 
 
+def test_a_language_of_ones_own_is_a_file_that_the_manifest_names(project: Path) -> None:
+    (project / "own").mkdir()
+    (project / "own" / "zfc.toml").write_text(
+        'name = "zfc"\ntitle = "ZF"\nextensions = [".zfc"]\n[[rules]]\nid = "no-theorem"\nreason = "No theorem."\n'
+        'require_any = ["theorem "]\nhits = ["x"]\nmisses = ["theorem x"]\n'
+    )
+    (project / "algstack.toml").write_text(MANIFEST + '[filter]\nfolder = "own"\nlanguages = ["zfc"]\n')
+    (project / "in" / "a.zfc").write_text("theorem one: 1 = 1, which is said in so many words\n")
+    (project / "in" / "b.zfc").write_text("axiom\n")
+    assert algstack(project, "build").returncode == 0
+    card = (project / "work" / "releases" / "0.1.0" / "README.md").read_text()
+    assert "config_name: zfc" in card
+    dry = algstack(project, "filter", "--dry-run")
+    assert dry.stdout.splitlines()[0].startswith("zfc: 2 documents")
+    assert dry.stdout.splitlines()[1].split()[:3] == ["no-theorem", "-1", "1"]
+    assert "profile default, zfc: dropped by rule `no-theorem`" in algstack(project, "explain", "in/b.zfc").stdout
+
+
 def test_explain_in_words(project: Path) -> None:
     algstack(project, "build")
     kept = algstack(project, "explain", "folder:src:a.lean").stdout

@@ -43,17 +43,19 @@ class TableFilter:
             yield with_lang, self._decided(with_lang)
 
     def _langs(self, rows: pl.DataFrame) -> pl.Series:
-        """The wanted language of each row: by its extension, by what the table says, else the one that is given."""
+        """The wanted language of each row: by its extension, what the table says where several share it or it has none,
+        else the one that is given."""
         endings = rows.select(ending=pl.col("path").str.extract(r"(\.[^/]*)\z"), label="lang")
         known = {pair: self._lang(*pair) for pair in endings.unique().iter_rows()}
         return pl.Series("lang", [known[pair] for pair in endings.iter_rows()], pl.String)
 
     def _lang(self, path: str | None, label: str | None) -> str | None:
+        labelled = self.languages.by_label(label) if label else None
         if path and (found := self.languages.for_path(path)):
             candidates = self.languages.extensions[str(self.languages.extension_of(path))]
-            return self.lang if self.lang in candidates else found
-        if label and (found := self.languages.by_label(label)):
-            return found
+            return next((name for name in (self.lang, labelled) if name in candidates), found)
+        if labelled:
+            return labelled
         return None if path and self.languages.is_anothers(path) else self.lang
 
     def _decided(self, rows: pl.DataFrame) -> pl.DataFrame:

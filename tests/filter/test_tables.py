@@ -93,3 +93,16 @@ def test_waterfall_counts_what_is_left(table: str) -> None:
     python = [step[1:] for step in steps if step.lang == "python"]
     assert python == [("", 0, 4, 37), ("no-text", 1, 3, 37), ("no-mathematics", 1, 2, 27)]
     assert any("no-mathematics" in line for line in waterfall.in_words(steps))
+
+
+def test_a_label_decides_where_several_languages_share_the_extension(tmp_path: Path) -> None:
+    text = "#define A 1\n"  # which is C as well as C++
+    rows = {"path": ["a.h", "b.h", "c.py"], "lang": ["C++", "C", "C++"], "text": [text] * 3, "id": ["a", "b", "c"]}
+    pl.DataFrame(rows).write_parquet(tmp_path / "t.parquet")
+    columns = TableColumns(id_column="id")
+    tables.run([str(tmp_path / "t.parquet")], tmp_path / "out", tables.table_filter(None, None, None, columns))
+    assert {name: found[0] for name, found in decided(tmp_path / "out").items()} == {
+        "a": "cpp",
+        "b": "c",
+        "c": "python",
+    }
