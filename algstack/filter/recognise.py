@@ -1,7 +1,8 @@
 """Which language a document is in: by its extension, and by its content where several languages share one.
 
-Each language has signs, patterns with points. Every sign found near the beginning counts once; the most points win; a
-tie goes to the language that the user says the document is in, then to the extension's default one.
+Each language has signs, patterns with points. Every sign found near the beginning counts once; the language that the
+user says the document is in has a start; the most points win; a tie goes to that language, then to the extension's
+default one.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ LEAD = 4
 
 STRONG = 3
 """Points from which a sign is strong: one of them is sought before all the signs are."""
+
+SAID = 8
+"""Points that the language has from the start that a table or a user says a document is in."""
 
 SHOWN = 2
 """Signs that are named in evidence."""
@@ -52,7 +56,7 @@ def assign(documents: pl.DataFrame, languages: Languages) -> pl.DataFrame:
     table = table.with_row_index("row").with_columns(said=_said(documents["lang"], table, languages))
     texts = documents["text"]
     decided = [
-        _recognised(texts.gather(group["row"]), group, _rivals(extension, said, languages), languages)
+        _recognised(texts.gather(group["row"]), group, _rivals(extension, said, languages), said, languages)
         for (extension, said), group in table.group_by("extension", "said", maintain_order=True)
         if extension in languages.rivals
     ]
@@ -89,7 +93,7 @@ def _rivals(extension: object, said: object, languages: Languages) -> list[Langu
 
 
 def _recognised(
-    texts: pl.Series, group: pl.DataFrame, rivals: Sequence[Language], languages: Languages
+    texts: pl.Series, group: pl.DataFrame, rivals: Sequence[Language], said: object, languages: Languages
 ) -> pl.DataFrame:
     """Decide a group of documents that share an extension: columns `row`, `owner`, `found`."""
     winner = np.zeros(len(texts), np.int64)
@@ -97,7 +101,7 @@ def _recognised(
     for window in WINDOWS:
         scores = _Scores(texts.gather(open_rows).str.head(window))
         for number, rival in enumerate(rivals):
-            scores.compete(rival, number)
+            scores.compete(rival, number, SAID if rival.name == said else 0)
         winner[open_rows] = scores.winner
         # A text that the first window holds whole has nothing more to say.
         more = texts.gather(open_rows).str.len_bytes().to_numpy() > window
@@ -121,19 +125,17 @@ class _Scores:
         """Whether more text might decide otherwise."""
         return (self._best < ENOUGH) | (self._best - self._next < LEAD)
 
-    def compete(self, rival: Language, number: int) -> None:
-        """Let one language take the texts in which its signs have more points than any language's before it.
+    def compete(self, rival: Language, number: int, start: int = 0) -> None:
+        """Let one language take the texts in which it has more points than any before it; `start` it has anyway.
 
-        Only texts in which it can come near are looked at: first one pattern asks for any strong sign.
+        Only texts in which it can come near are looked at: first one pattern asks for any sign that could bring it there.
         """
         signs = sorted(rival.signs, key=lambda sign: -sign.points)
         left = sum(max(sign.points, 0) for sign in signs)
-        weak = sum(sign.points for sign in signs if 0 < sign.points < STRONG)
-        rows = np.flatnonzero(self._best - LEAD < left)
-        texts = self._texts.gather(rows)
-        is_open = (self._best[rows] - LEAD < weak) | _has_strong(texts, signs)
-        rows, frame = rows[is_open], _views(texts.filter(is_open), rival)
-        points = np.zeros(len(rows), np.int64)
+        rows = np.flatnonzero(self._best - LEAD < start + left)
+        rows = rows[self._is_open(rows, signs, start)]
+        frame = _views(self._texts.gather(rows), rival)
+        points = np.full(len(rows), start, np.int64)
         for sign in signs:
             left -= max(sign.points, 0)
             points += sign.points * frame.select(_found(sign)).to_series().to_numpy()
@@ -142,6 +144,18 @@ class _Scores:
                 rows, frame, points = rows[is_near], frame.filter(is_near), points[is_near]
         self._enter(rows, points, number)
 
+    def _is_open(self, rows: NDArray[np.intp], signs: Sequence[Sign], start: int) -> NDArray[np.bool_]:
+        """Whether a language may come near in each row: the first always does, and so does what has a start."""
+        is_open = self._best[rows] < 0
+        if start or is_open.all():
+            return np.ones(len(rows), np.bool_)
+        weak = sum(sign.points for sign in signs if 0 < sign.points < STRONG)
+        needs_strong = ~is_open & (self._best[rows] - LEAD >= weak)
+        for where, least in ((needs_strong, STRONG), (~is_open & ~needs_strong, 1)):
+            # In few texts stands a sign of another language, comments included.
+            is_open[where] = _has_sign(self._texts.gather(rows[where]), signs, least)
+        return is_open
+
     def _enter(self, rows: NDArray[np.int64], points: Points, number: int) -> None:
         leads = points > self._best[rows]
         self._next[rows] = np.where(leads, self._best[rows], np.maximum(self._next[rows], points))
@@ -149,12 +163,12 @@ class _Scores:
         self._best[rows[leads]] = points[leads]
 
 
-def _has_strong(texts: pl.Series, signs: Sequence[Sign]) -> NDArray[np.bool_]:
-    """Whether a strong sign stands in each text, comments included: seldom, where it is not the language."""
-    strong = [sign.match for sign in signs if sign.points >= STRONG]
-    if not strong or not len(texts):
-        return np.ones(len(texts), np.bool_)
-    return texts.str.contains(patterns.compiled(strong)).to_numpy()
+def _has_sign(texts: pl.Series, signs: Sequence[Sign], least: int) -> NDArray[np.bool_]:
+    """Whether a sign of at least so many points stands in each text, comments included."""
+    matches = [sign.match for sign in signs if sign.points >= least]
+    if not matches or not len(texts):
+        return np.zeros(len(texts), np.bool_)
+    return texts.str.contains(patterns.compiled(matches)).to_numpy()
 
 
 def _views(texts: pl.Series, language: Language) -> pl.DataFrame:
