@@ -128,7 +128,8 @@ class _Scores:
     def compete(self, rival: Language, number: int, start: int = 0) -> None:
         """Let one language take the texts in which it has more points than any before it; `start` it has anyway.
 
-        Only texts in which it can come near are looked at: first one pattern asks for any sign that could bring it there.
+        Only texts in which it can come near are looked at: first one pattern asks for any sign that could bring it
+        there.
         """
         signs = sorted(rival.signs, key=lambda sign: -sign.points)
         left = sum(max(sign.points, 0) for sign in signs)

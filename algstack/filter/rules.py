@@ -56,11 +56,12 @@ class Check:
 def _in_code(texts: pl.Series, pattern: str, syntax: Syntax) -> pl.Series:
     """Say of each text whether a pattern is found in its code.
 
-    Mostly the first lines settle it: no token spans lines, so that their code is the beginning of the text's. A
-    character must follow the match, so that the end of what was cut off is not taken for the text's end.
+    Mostly the first lines settle it. What comments and strings are there does not depend on what follows, but for a
+    token that is cut off: so the last characters are left out. One more must follow the match, so that the end of what
+    was cut off is not taken for the text's end.
     """
-    beginnings = texts.str.head(scan.HEAD).str.extract(r"\A((?s:.*)\n)").fill_null("")
-    found = scan.code(beginnings, syntax).str.contains(f"(?:{pattern})(?s:.)")
+    beginnings = scan.code(texts.str.head(scan.HEAD), syntax).str.head(-scan.LONGEST_TOKEN)
+    found = beginnings.str.contains(f"(?:{pattern})(?s:.)")
     if not found.all():
         rest = texts.filter(~found)
         found = found.scatter((~found).arg_true(), scan.code(rest, syntax).str.contains(pattern))
