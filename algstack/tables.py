@@ -304,7 +304,7 @@ def _layout(names: Sequence[str], columns: TableColumns, path: Path) -> Layout:
     if layout.files is None and text not in names and not (layout.name == "plain" and "content" in names):
         more = " Its contents are downloaded apart from it." if layout.name == "stack-v2" else ""
         raise SourceError(
-            f"{path}: no column `{text}` with the text{toml.nearest(text, names)}.{more} Name it with --text-column."
+            f"{path}: no column `{text}` with the text.{more} Name it with --text-column{toml.nearest(text, names)}"
         )
     return layout
 

@@ -4,7 +4,8 @@
 
 Each folder is searched for source files (unpacked Debian packages, checkouts, `site-packages`). For each language a
 Parquet file of The Stack's layout is read and written three times, on one core: by algstack, by the same rules read in
-plain Python (`tests/filter/reading.py`), and as it is. Prints MB of text a second for each.
+plain Python (`tests/filter/reading.py`), and as it is. Prints MB of text a second for each, and for the decisions alone
+(`--dry-run`, nothing written) of the first two. An argument `LANG=FILE.parquet` names such a file that is there.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from algstack import tables as source_tables
 from algstack.documents import DECISIONS
 from algstack.filter import tables
 from algstack.filter.language import Languages, load_languages
@@ -33,20 +35,35 @@ from algstack.tables import TableColumns
 from tests.filter import reading
 
 ROW_GROUP = 2_000
-WIDTHS = (10, 8, 10, 10, 8, 8, 9, 8)
+WIDTHS = (10, 8, 10, 10, 8, 8, 9, 8, 9, 8, 8)
 
 
 def main() -> None:
     options = arguments()
     languages = load_languages(options.profile)
-    files = gather([Path(folder) for folder in options.folders], languages, options.files)
+    ready = dict(folder.split("=", 1) for folder in options.folders if "=" in folder)
+    files = gather([Path(folder) for folder in options.folders if "=" not in folder], languages, options.files)
     print(f"profile {options.profile}, one core; MB of text a second, documents a second")
-    names = ("documents", "MB", "algstack", "docs/s", "plain", "copy", "x plain", "/ copy")
+    names = (
+        "documents",
+        "MB",
+        "algstack",
+        "docs/s",
+        "plain",
+        "copy",
+        "x plain",
+        "/ copy",
+        "decide",
+        "plain",
+        "x plain",
+    )
     print(f"{'language':14}" + "".join(f"{name:>{width}}" for name, width in zip(names, WIDTHS, strict=True)))
     with tempfile.TemporaryDirectory() as scratch:
         for lang, rows in sorted(files.items()):
             table = write_table(Path(scratch) / f"{lang}.parquet", rows)
             print(measured(table, lang, options.profile, Path(scratch)), flush=True)
+        for lang, path in sorted(ready.items()):
+            print(measured(Path(path), lang, options.profile, Path(scratch)), flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     print(f"peak memory of this process: {peak:.0f} MiB")
 
@@ -104,9 +121,12 @@ def measured(table: Path, lang: str, profile: str, scratch: Path) -> str:
     native = seconds(lambda: filtered(table, chosen, scratch / "out"))
     plain = seconds(lambda: plainly_filtered(table, chosen.languages, lang, scratch / "plain"))
     copy = seconds(lambda: copied(table, scratch / "copy.parquet"))
+    decide = seconds(lambda: decided(table, chosen))
+    plain_decide = seconds(lambda: plainly_decided(table, chosen.languages, lang))
     return (
         f"{lang:14}{rows:>10}{size:>8.1f}{size / native:>10.1f}{rows / native:>10.0f}{size / plain:>8.1f}"
         f"{size / copy:>8.1f}{plain / native:>9.1f}{copy / native:>8.2f}"
+        f"{size / decide:>9.1f}{size / plain_decide:>8.1f}{plain_decide / decide:>8.1f}"
     )
 
 
@@ -128,6 +148,19 @@ def seconds(work: Callable[[], None]) -> float:
 def filtered(table: Path, chosen: tables.TableFilter, output: Path) -> None:
     shutil.rmtree(output, ignore_errors=True)
     tables.run([str(table)], output, chosen, workers=1)
+
+
+def decided(table: Path, chosen: tables.TableFilter) -> None:
+    for task in source_tables.tasks([table]):
+        for _ in chosen.frames(task):
+            pass
+
+
+def plainly_decided(table: Path, languages: Languages, lang: str) -> None:
+    file = pq.ParquetFile(table)
+    for group in range(file.metadata.num_row_groups):
+        for row in file.read_row_group(group, use_threads=False).to_pylist():
+            plain_rule(row, languages[lang])
 
 
 def plainly_filtered(table: Path, languages: Languages, lang: str, output: Path) -> None:
