@@ -6,10 +6,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from algstack import data, toml
-from algstack.errors import ManifestError
+from algstack.documents import signal_columns
+from algstack.errors import AlgstackError, ManifestError
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 
@@ -301,7 +302,16 @@ class ReleaseConfig(toml.Config):
     tokenizer: str = "cl100k_base"  # cl100k_base, o200k_base, or the path of a tokenizer.json
     shard_bytes: int = Field(default=256 * 2**20, gt=0)  # text in a shard
     licenses: LicensePolicy = "any"  # any, known, or permissive
+    signals: tuple[str, ...] = ()  # columns with signals of quality: names of documents.SIGNAL_COLUMNS
     card: str | None = None  # a template of your own for the data card
+
+    @field_validator("signals")
+    @classmethod
+    def _signals_are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(column.name for column in signal_columns(names))
+        except AlgstackError as error:
+            raise ValueError(str(error)) from None
 
     @model_validator(mode="after")
     def _splits_add_up(self) -> Self:

@@ -47,6 +47,15 @@ def test_shipped_manifests_load_by_name(name: str) -> None:
     assert manifest.load(Path(name)).config.sources
 
 
+def test_a_misspelt_signal_names_the_nearest(tmp_path: Path) -> None:
+    path = tmp_path / "m.toml"
+    path.write_text(
+        'name = "a"\n[[sources]]\nname = "a"\nkind = "folder"\npath = "."\n[release]\nsignals = ["comment_ration"]\n'
+    )
+    with pytest.raises(ManifestError, match=r"m.toml:7: .*no signal `comment_ration`; did you mean `comment_ratio`"):
+        manifest.load(path)
+
+
 def test_a_missing_manifest_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="`algstack init` writes one"):
         manifest.load(tmp_path / "none.toml")
