@@ -12,6 +12,8 @@ from algstack import data, toml
 from algstack.documents import signal_columns
 from algstack.errors import AlgstackError, ManifestError
 
+SHIPPED_BENCHMARKS = "benchmarks.toml"
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 
 
@@ -243,6 +245,19 @@ class Benchmark(toml.Config):
         return self
 
 
+class _ShippedBenchmarks(toml.Config):
+    """The file `manifests/benchmarks.toml`."""
+
+    benchmark: tuple[Benchmark, ...] = ()
+
+
+def shipped_benchmarks() -> dict[str, Benchmark]:
+    """The benchmarks that algstack knows, by name."""
+    path = data.folder("manifests") / SHIPPED_BENCHMARKS
+    known = toml.parse(path.read_text(encoding="utf-8"), _ShippedBenchmarks, SHIPPED_BENCHMARKS)
+    return {benchmark.name: benchmark for benchmark in known.benchmark}
+
+
 class DecontaminateConfig(toml.Config):
     """Which benchmarks are taken out, and how; without benchmarks nothing is compared."""
 
@@ -253,6 +268,18 @@ class DecontaminateConfig(toml.Config):
     ngram: int = Field(default=13, ge=5, le=100)  # words of a run that counts; Llemma's report has 30
     action: Literal["drop", "cut"] = "drop"  # what a shared run of words does to its document
     repository_share: float = Field(default=0.3, gt=0, le=1)  # of its theorems or text, above which it is a benchmark
+
+    @property
+    def known(self) -> dict[str, Benchmark]:
+        """The benchmarks that can be named: those of one's own before those that ship with algstack."""
+        return shipped_benchmarks() | {benchmark.name: benchmark for benchmark in self.benchmark}
+
+    def unknown(self) -> str | None:
+        """Say which benchmark is named that there is not, and which is meant perhaps."""
+        named = (*self.benchmarks, *self.optional)
+        known = self.known if named else {}
+        missing = next((name for name in named if name not in known), None)
+        return missing and f"there is no benchmark `{missing}`{toml.nearest(missing, known)}"
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -337,6 +364,13 @@ class Manifest(toml.Config):
     licenses: LicensesConfig | None = None
     removal: RemovalConfig = RemovalConfig()
     release: ReleaseConfig = ReleaseConfig()
+
+    @field_validator("decontaminate")
+    @classmethod
+    def _benchmarks_are_known(cls, config: DecontaminateConfig) -> DecontaminateConfig:
+        if problem := config.unknown():
+            raise ValueError(problem)
+        return config
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:

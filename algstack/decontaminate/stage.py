@@ -89,6 +89,16 @@ def job_of(context: Context) -> Job:
     )
 
 
+def check(context: Context) -> None:
+    """Refuse a manifest whose benchmarks have no copy, before stages have run for days.
+
+    Raises:
+        SourceError: there is no copy of a benchmark that is not optional.
+    """
+    config = context.manifest.config.decontaminate
+    benchmarks.places(config, context.manifest.resolve(config.folder))
+
+
 def run(context: Context) -> StageRecord:
     """Decide on every document that deduplication kept.
 

@@ -15,7 +15,7 @@ import pytest
 from algstack.decontaminate import benchmarks
 from algstack.decontaminate.benchmarks import Problem
 from algstack.errors import AlgstackError, ManifestError, SourceError
-from algstack.manifest import Benchmark, DecontaminateConfig
+from algstack.manifest import Benchmark, DecontaminateConfig, shipped_benchmarks
 
 ROWS = [{"id": "a", "question": "What is one?", "deep": {"answer": "1"}}, {"id": "b", "question": "", "deep": {}}]
 
@@ -137,7 +137,7 @@ def test_an_optional_one_may_be_missing(tmp_path: Path) -> None:
 
 
 def test_shipped_benchmarks_are_sorted_and_known() -> None:
-    names = list(benchmarks.shipped())
+    names = list(shipped_benchmarks())
     assert names == sorted(names)
     families = "aime combibench fimo formalmath gsm8k humaneval leandojo math mbpp minif2f pisa proofnet putnambench"
     assert {name.split("-")[0] for name in names} == set(families.split())
