@@ -241,6 +241,5 @@ def test_a_licence_that_is_allowed(project: Path) -> None:
 def test_bad_input(change: Callable[[str], str], says: str, project: Path) -> None:
     _requests(project, "rpeo a/b\n")
     (project / "algstack.toml").write_text(change(MANIFEST))
-    made = replace(context(project))
     with pytest.raises(ManifestError, match=says):
-        pipeline.build(made)
+        pipeline.build(context(project))
