@@ -227,7 +227,7 @@ class Benchmark(toml.Config):
     hub: str | None = None  # the data set's name on the Hugging Face Hub
     license: str | None = None
     sha256: str | None = None  # of the copy: `algstack decontaminate` prints it
-    files: str = "*"  # which files of a folder or archive
+    files: str | tuple[str, ...] = "*"  # which files of a folder or archive: a glob pattern, or several
     id: str | None = None  # field with the problem's name; numbered where there is none
     text: tuple[str, ...] = ()  # fields in words or code, compared by runs of words
     formal: tuple[str, ...] = ()  # fields with a formal statement, compared as such

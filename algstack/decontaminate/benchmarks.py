@@ -101,12 +101,14 @@ def _files(benchmark: Benchmark, folder: Path) -> tuple[Path, ...]:
     return tuple(sorted(set(found)))
 
 
-def _below(folder: Path, pattern: str) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file() and _fits(str(path.relative_to(folder)), pattern)]
+def _below(folder: Path, patterns: str | tuple[str, ...]) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and _fits(str(path.relative_to(folder)), patterns)]
 
 
-def _fits(path: str, pattern: str) -> bool:
-    return fnmatch.fnmatchcase(path, pattern) or fnmatch.fnmatchcase(path.rsplit("/", 1)[-1], pattern)
+def _fits(path: str, patterns: str | tuple[str, ...]) -> bool:
+    names = path, path.rsplit("/", 1)[-1]
+    wanted = (patterns,) if isinstance(patterns, str) else patterns
+    return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in wanted)
 
 
 def _checked(benchmark: Benchmark, files: tuple[Path, ...], folder: Path) -> Copy:

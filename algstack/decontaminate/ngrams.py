@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from algstack.decontaminate.markup import without_markup
 from algstack.decontaminate.words import Bytes, Hashes, Positions, Words, empty_words, read_words, tables, words
 from algstack.vector import inlined, kernel
 
@@ -287,6 +288,7 @@ class NgramIndex:
         found = np.zeros(offsets.size - 1, np.bool_)
         if self.runs.hashes.size:
             room = empty_words(_BLOCK + self.runs.n)
+            data = without_markup(data, offsets)
             _scan(data, offsets, tables(), self.runs, room, np.empty(room.hashes.size, np.int64), found)
         return found
 

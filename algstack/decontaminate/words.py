@@ -6,6 +6,7 @@ separate. What is set differently but reads the same gives the same words:
 - Unicode: compatibility forms (`ﬁ`, `ℝ`, `𝑥`, full width) are their plain letters, combining marks are ignored;
 - TeX: spacing and font commands (`\\,`, `\\quad`, `\\left`, `\\mathbb`) are no words, synonyms are one;
 - symbols and Greek letters are the words of their TeX commands: `≤` is `\\le`, `α` is `\\alpha`;
+- HTML's tags and entities, and `:math:` of reStructuredText, are no words;
 - `\\n`, `\\t`, `\\r` before a word, as in a quoted string, are white space unless TeX has such a command.
 
 Everything runs in one compiled pass over UTF-8 bytes.
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from algstack.decontaminate.markup import without_markup
 from algstack.vector import (
     LANES,
     alphanumeric_mask,
@@ -506,7 +508,7 @@ def words(text: bytes) -> Words:
     Args:
         text: valid UTF-8.
     """
-    data = np.frombuffer(text, np.uint8)
+    data = without_markup(np.frombuffer(text, np.uint8), np.array([0, len(text)], np.int64))
     found = empty_words(data.size + LANES + 1)
     count, _ = read_words(data, 0, data.size, tables(), found, 0)
     return Words(found.hashes[:count].copy(), found.starts[:count].copy(), found.ends[:count].copy())

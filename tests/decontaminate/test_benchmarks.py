@@ -132,6 +132,15 @@ def test_bad_benchmarks(wanted: DecontaminateConfig, kind: type[AlgstackError], 
         benchmarks.find(wanted, tmp_path)
 
 
+def test_files_of_several_kinds_in_one_folder(tmp_path: Path) -> None:
+    (tmp_path / "clone").mkdir()
+    (tmp_path / "clone/README.md").write_bytes(b"\xff")
+    (tmp_path / "clone/one.lean").write_text("theorem one : 1 = 1 := rfl")
+    (tmp_path / "clone/two.jsonl").write_text('{"text": "theorem two : 2 = 2 := rfl"}')
+    found = problems(tmp_path, "clone", files=["*.lean", "*.jsonl"], text=["text"])
+    assert [problem.texts[0].split()[1] for problem in found] == ["one", "two"]
+
+
 def test_an_optional_one_may_be_missing(tmp_path: Path) -> None:
     assert benchmarks.find(DecontaminateConfig(optional=("gsm8k",)), tmp_path) == ([], ["gsm8k"])
 
