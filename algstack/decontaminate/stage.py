@@ -31,10 +31,10 @@ from algstack.signals import measured
 from algstack.workspace import Context, Progress, as_frame, decisions_name, kept_documents
 
 STAGE = "decontaminate"
-CODE = "2"
+CODE = "3"
 """Raised when the same documents and benchmarks give other decisions."""
 
-INDEX_FOLDER = "index"
+INDEX_FOLDER = ".index"
 
 REPOSITORY_PROBLEMS = 5
 """Fewest problems of benchmarks in a repository for it to be taken for one."""
