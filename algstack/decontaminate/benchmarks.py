@@ -146,7 +146,7 @@ def problems(copy: Copy) -> Iterator[Problem]:
     for file in copy.files:
         for where, row in _rows(file, benchmark):
             number += 1
-            if all(_field(row, name) is None for name in wanted):
+            if not any(_has(row, name) for name in wanted):
                 raise _no_field(where, row, wanted, benchmark)
             yield Problem(
                 id=_text(_field(row, benchmark.id)) or _default_id(row, number),
@@ -176,6 +176,11 @@ def _field(row: Any, name: str | None) -> Any:
         else:
             return None
     return row
+
+
+def _has(row: Any, name: str) -> bool:
+    """Whether a row has a field, be it empty."""
+    return (isinstance(row, dict) and name in row) or _field(row, name) is not None
 
 
 def _text(value: Any) -> str | None:

@@ -141,6 +141,11 @@ def test_files_of_several_kinds_in_one_folder(tmp_path: Path) -> None:
     assert [problem.texts[0].split()[1] for problem in found] == ["one", "two"]
 
 
+def test_a_problem_may_be_empty(tmp_path: Path) -> None:
+    (tmp_path / "b.jsonl").write_text('{"question": null}\n{"question": " "}\n{"question": "one"}\n')
+    assert [problem.texts for problem in problems(tmp_path, "b.jsonl", text=["question"])] == [(), (), ("one",)]
+
+
 def test_an_optional_one_may_be_missing(tmp_path: Path) -> None:
     assert benchmarks.find(DecontaminateConfig(optional=("gsm8k",)), tmp_path) == ([], ["gsm8k"])
 

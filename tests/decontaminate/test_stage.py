@@ -139,7 +139,7 @@ def test_the_same_whatever_the_workers_and_however_often_it_stopped(project: Pat
     pipeline.build(first)
     pipeline.build(second)
     again = second.workspace.stage("decontaminate")
-    shutil.rmtree(again / "index")
+    shutil.rmtree(again / ".index")
     next(again.glob("decisions-*.parquet")).unlink()
     (again / "stage.json").unlink()
     stage.run(second)
