@@ -41,7 +41,7 @@ COMMON_PROBLEMS = 3
 COMMON_SHARE = 0.02
 """A run that is in more problems of a benchmark than both of these is its header, not a problem's text."""
 
-MOST_RUNS = 48_000_000
+MOST_RUNS = 16_000_000
 """Runs kept in memory-mapped tables (16 bytes each); of a larger set every second, fourth, … is kept."""
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
