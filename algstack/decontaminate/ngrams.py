@@ -123,7 +123,8 @@ def _window(hashes: Any, at: Any, n: Any, mask: Any) -> Any:
 def _windows_of(hashes: Hashes, offsets: npt.NDArray[Any], n: int, mask: np.uint64) -> Hashes:
     """Return the windows of the runs that begin at some of the words, in rising order; each window once."""
     found = np.empty(offsets.size * n, np.uint64)
-    return found[: _hash_windows(hashes, offsets, n, mask, found)]
+    # A copy: a view would keep the room for runs that have nothing in common, ten times as much.
+    return found[: _hash_windows(hashes, offsets, n, mask, found)].copy()
 
 
 @kernel
