@@ -280,6 +280,10 @@ def decontaminate(
     cut: Annotated[
         bool, typer.Option("--cut", help="With --input: cut shared runs of words, and keep the rest of the document.")
     ] = False,
+    signal: Annotated[
+        list[str] | None,
+        typer.Option("--signal", help="With --input: a signal of quality to add, such as comment_ratio (repeatable)."),
+    ] = None,
     text_column: TextColumn = None,
     id_column: IdColumn = None,
     path_column: PathColumn = None,
@@ -318,7 +322,8 @@ def decontaminate(
         folder = _output(inputs, output)
         with display.progress() as progress:
             work = partial(
-                decontaminate_tables.run, inputs or [], folder, columns, config, redaction, workers or default_workers()
+                decontaminate_tables.run,
+                *(inputs or [], folder, columns, config, redaction, workers or default_workers(), signal or ()),
             )
             summary = pipeline.timed_tables("decontaminate", folder, progress, work)
         _show([summary], as_json)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import polars as pl
 import pyarrow as pa
+
+from algstack.errors import AlgstackError
+from algstack.toml import nearest
 
 EVIDENCE_LENGTH = 200
 """The most characters that a decision's evidence may have."""
@@ -56,6 +59,31 @@ DECISION_COLUMNS = (
 
 RELEASE_COLUMNS = (*DOCUMENT_COLUMNS, Column("tokens", pa.int64(), "Length in the card's tokenizer.", True))
 
+SIGNAL_COLUMNS = (
+    Column("alphanum_fraction", pa.float64(), "Share of the characters that are letters or digits, of any script."),
+    Column("avg_line_length", pa.float64(), "Mean length of the lines, in characters."),
+    Column("max_line_length", pa.int64(), "Length of the longest line, in characters."),
+    Column("digit_density", pa.float64(), "ASCII digits in proportion to the characters that are no white space."),
+    Column(
+        "english_share",
+        pa.float64(),
+        "Share of its words that stand in stretches of 1,000 bytes whose natural language is English, as langid says; "
+        "null where there are fewer than 40 letters.",
+    ),
+    Column(
+        "comment_ratio",
+        pa.float64(),
+        "Share of comments and documentation strings, of the characters that are no white space, as Pygments reads the "
+        "first million characters; null where it has no lexer.",
+    ),
+    Column(
+        "parse_errors",
+        pa.int64(),
+        "Places in the first million characters that Pygments cannot read; null where it has no lexer.",
+    ),
+)
+"""Signals of quality: columns that a release has on request. The first three are The Stack's, by its definitions."""
+
 
 def _schema(columns: tuple[Column, ...]) -> pa.Schema:
     return pa.schema([pa.field(c.name, c.type, nullable=not c.required) for c in columns])
@@ -64,6 +92,34 @@ def _schema(columns: tuple[Column, ...]) -> pa.Schema:
 DOCUMENTS = _schema(DOCUMENT_COLUMNS)
 DECISIONS = _schema(DECISION_COLUMNS)
 RELEASE = _schema(RELEASE_COLUMNS)
+
+
+def signal_columns(names: Iterable[str]) -> tuple[Column, ...]:
+    """Return the named columns of SIGNAL_COLUMNS, in the order in which they stand there.
+
+    Raises:
+        AlgstackError: there is no such signal.
+    """
+    known = {column.name: column for column in SIGNAL_COLUMNS}
+    wanted = set(names)
+    if unknown := sorted(wanted - known.keys()):
+        raise AlgstackError(f"there is no signal `{unknown[0]}`{nearest(unknown[0], known)}")
+    return tuple(column for name, column in known.items() if name in wanted)
+
+
+def release_columns(signals: Iterable[str] = ()) -> tuple[Column, ...]:
+    """Return the columns of a release that has these signals."""
+    return (*RELEASE_COLUMNS, *signal_columns(signals))
+
+
+def release_schema(signals: Iterable[str] = ()) -> pa.Schema:
+    """Return the schema of the shards of a release that has these signals."""
+    return with_signals(RELEASE, signals)
+
+
+def with_signals(schema: pa.Schema, signals: Iterable[str]) -> pa.Schema:
+    """Return a schema of documents with the columns of these signals behind its own."""
+    return pa.schema([*schema, *_schema(signal_columns(signals))])
 
 
 def batch_of(schema: pa.Schema, rows: int, columns: Mapping[str, Any]) -> pa.RecordBatch:

@@ -6,10 +6,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from algstack import data, toml
-from algstack.errors import ManifestError
+from algstack.documents import signal_columns
+from algstack.errors import AlgstackError, ManifestError
+
+SHIPPED_BENCHMARKS = "benchmarks.toml"
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 
@@ -224,7 +227,7 @@ class Benchmark(toml.Config):
     hub: str | None = None  # the data set's name on the Hugging Face Hub
     license: str | None = None
     sha256: str | None = None  # of the copy: `algstack decontaminate` prints it
-    files: str = "*"  # which files of a folder or archive
+    files: str | tuple[str, ...] = "*"  # which files of a folder or archive: a glob pattern, or several
     id: str | None = None  # field with the problem's name; numbered where there is none
     text: tuple[str, ...] = ()  # fields in words or code, compared by runs of words
     formal: tuple[str, ...] = ()  # fields with a formal statement, compared as such
@@ -242,6 +245,19 @@ class Benchmark(toml.Config):
         return self
 
 
+class _ShippedBenchmarks(toml.Config):
+    """The file `manifests/benchmarks.toml`."""
+
+    benchmark: tuple[Benchmark, ...] = ()
+
+
+def shipped_benchmarks() -> dict[str, Benchmark]:
+    """The benchmarks that algstack knows, by name."""
+    path = data.folder("manifests") / SHIPPED_BENCHMARKS
+    known = toml.parse(path.read_text(encoding="utf-8"), _ShippedBenchmarks, SHIPPED_BENCHMARKS)
+    return {benchmark.name: benchmark for benchmark in known.benchmark}
+
+
 class DecontaminateConfig(toml.Config):
     """Which benchmarks are taken out, and how; without benchmarks nothing is compared."""
 
@@ -252,6 +268,18 @@ class DecontaminateConfig(toml.Config):
     ngram: int = Field(default=13, ge=5, le=100)  # words of a run that counts; Llemma's report has 30
     action: Literal["drop", "cut"] = "drop"  # what a shared run of words does to its document
     repository_share: float = Field(default=0.3, gt=0, le=1)  # of its theorems or text, above which it is a benchmark
+
+    @property
+    def known(self) -> dict[str, Benchmark]:
+        """The benchmarks that can be named: those of one's own before those that ship with algstack."""
+        return shipped_benchmarks() | {benchmark.name: benchmark for benchmark in self.benchmark}
+
+    def unknown(self) -> str | None:
+        """Say which benchmark is named that there is not, and which is meant perhaps."""
+        named = (*self.benchmarks, *self.optional)
+        known = self.known if named else {}
+        missing = next((name for name in named if name not in known), None)
+        return missing and f"there is no benchmark `{missing}`{toml.nearest(missing, known)}"
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -301,7 +329,16 @@ class ReleaseConfig(toml.Config):
     tokenizer: str = "cl100k_base"  # cl100k_base, o200k_base, or the path of a tokenizer.json
     shard_bytes: int = Field(default=256 * 2**20, gt=0)  # text in a shard
     licenses: LicensePolicy = "any"  # any, known, or permissive
+    signals: tuple[str, ...] = ()  # columns with signals of quality: names of documents.SIGNAL_COLUMNS
     card: str | None = None  # a template of your own for the data card
+
+    @field_validator("signals")
+    @classmethod
+    def _signals_are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(column.name for column in signal_columns(names))
+        except AlgstackError as error:
+            raise ValueError(str(error)) from None
 
     @model_validator(mode="after")
     def _splits_add_up(self) -> Self:
@@ -327,6 +364,13 @@ class Manifest(toml.Config):
     licenses: LicensesConfig | None = None
     removal: RemovalConfig = RemovalConfig()
     release: ReleaseConfig = ReleaseConfig()
+
+    @field_validator("decontaminate")
+    @classmethod
+    def _benchmarks_are_known(cls, config: DecontaminateConfig) -> DecontaminateConfig:
+        if problem := config.unknown():
+            raise ValueError(problem)
+        return config
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:

@@ -117,6 +117,9 @@ def _timed(stage: str, folder: Path, progress: Progress, run: Callable[[Progress
 
 def build(context: Context) -> list[Summary]:
     """Run every stage in order, only what is not done yet, and return what each did."""
+    from algstack.decontaminate import stage as decontaminate_stage
+
+    decontaminate_stage.check(context)
     summaries = []
     for stage in STAGES:
         folder = context.workspace.path / stage.folder

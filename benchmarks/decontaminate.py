@@ -202,7 +202,7 @@ def _row(name: str, planted: int, found: int, *more: str) -> None:
 def _renamed(statement: str, lang: str) -> str:
     """Give the variables and hypotheses that a statement binds other names."""
     bound = set(re.findall(r"[({⦃]\s*((?:[^\W\d][\w'₀-₉]*\s+)*[^\W\d][\w'₀-₉]*)\s*:(?!=)", statement))
-    names = {name for group in bound for name in group.split()}
+    names = {name for group in bound for name in group.split()} - {"exists", "forall", "fun", "let"}
     if lang == "isabelle":
         names |= {name for group in re.findall(r"fixes\s+([\w\s]+?)\s*::", statement) for name in group.split()}
     pattern = "|".join(sorted(map(re.escape, names), key=len, reverse=True))

@@ -226,3 +226,11 @@ def test_ctrl_c_is_130_and_says_that_nothing_is_lost(project: Path) -> None:
     assert running.returncode == 130, said
     assert "what was done is kept" in said
     assert algstack(project, "build").returncode == 0
+
+
+def test_build_refuses_a_benchmark_without_a_copy_before_it_crawls(project: Path) -> None:
+    (project / "algstack.toml").write_text(MANIFEST + '[decontaminate]\nbenchmarks = ["gsm8k"]\n')
+    done = algstack(project, "build")
+    assert done.returncode == 1
+    assert "there is no copy of the benchmark `gsm8k`" in done.stderr
+    assert not (project / "work/crawl").exists()

@@ -47,6 +47,26 @@ def test_shipped_manifests_load_by_name(name: str) -> None:
     assert manifest.load(Path(name)).config.sources
 
 
+def test_a_misspelt_signal_names_the_nearest(tmp_path: Path) -> None:
+    path = tmp_path / "m.toml"
+    path.write_text(
+        'name = "a"\n[[sources]]\nname = "a"\nkind = "folder"\npath = "."\n[release]\nsignals = ["comment_ration"]\n'
+    )
+    with pytest.raises(ManifestError, match=r"m.toml:7: .*no signal `comment_ration`; did you mean `comment_ratio`"):
+        manifest.load(path)
+
+
+def test_a_misspelt_benchmark_is_refused_when_the_manifest_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "m.toml"
+    head = 'name = "a"\n[[sources]]\nname = "a"\nkind = "folder"\npath = "."\n[decontaminate]\n'
+    path.write_text(head + 'optional = ["gsm9k"]\n')
+    with pytest.raises(ManifestError, match=r"m.toml:6: .*no benchmark `gsm9k`; did you mean `gsm8k`"):
+        manifest.load(path)
+    own = '[[decontaminate.benchmark]]\nname = "mine"\npath = "mine.jsonl"\ntext = ["question"]\n'
+    path.write_text(f'{head}benchmarks = ["gsm8k", "mine"]\n{own}')
+    assert manifest.load(path).config.decontaminate.benchmarks == ("gsm8k", "mine")
+
+
 def test_a_missing_manifest_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="`algstack init` writes one"):
         manifest.load(tmp_path / "none.toml")

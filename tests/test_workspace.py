@@ -103,7 +103,7 @@ def test_apply_keeps_the_order_and_the_columns() -> None:
 
 
 def test_every_column_has_a_description() -> None:
-    for column in (*documents.RELEASE_COLUMNS, *documents.DECISION_COLUMNS):
+    for column in (*documents.RELEASE_COLUMNS, *documents.SIGNAL_COLUMNS, *documents.DECISION_COLUMNS):
         assert column.doc.endswith("."), column.name
 
 

@@ -17,11 +17,9 @@ from typing import IO, Any, NamedTuple, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from algstack import data, toml
 from algstack.errors import ManifestError, SourceError
 from algstack.manifest import Benchmark, DecontaminateConfig
 
-SHIPPED = "benchmarks.toml"
 JSON_LIST_BYTES = 2 * 2**30
 """A JSON list is read at once, so it may not be larger; JSON lines and Parquet are read piece by piece."""
 
@@ -47,42 +45,35 @@ class Copy(NamedTuple):
     sha256: str
 
 
-class _Shipped(toml.Config):
-    """The file `manifests/benchmarks.toml`."""
-
-    benchmark: tuple[Benchmark, ...] = ()
-
-
-def shipped() -> dict[str, Benchmark]:
-    """The benchmarks that algstack knows, by name."""
-    path = data.folder("manifests") / SHIPPED
-    known = toml.parse(path.read_text(encoding="utf-8"), _Shipped, SHIPPED)
-    return {benchmark.name: benchmark for benchmark in known.benchmark}
-
-
 def find(config: DecontaminateConfig, folder: Path) -> tuple[list[Copy], list[str]]:
-    """Find the copies of the wanted benchmarks.
+    """Find the copies of the wanted benchmarks, and check their sums; see `places`."""
+    found, missing = places(config, folder)
+    return [_checked(benchmark, files, folder) for benchmark, files in found], missing
+
+
+def places(config: DecontaminateConfig, folder: Path) -> tuple[list[tuple[Benchmark, tuple[Path, ...]]], list[str]]:
+    """Find the files of the wanted benchmarks.
 
     Args:
         config: the manifest's table.
         folder: where its `folder` is.
 
     Returns:
-        The copies, by name; and the optional benchmarks of which there is none.
+        The benchmarks with their files, by name; and the optional benchmarks of which there is none.
 
     Raises:
         ManifestError: a benchmark is not known.
-        SourceError: there is no copy of one that is not optional, or it is not the one that the manifest means.
+        SourceError: there is no copy of one that is not optional.
     """
-    known = shipped() | {benchmark.name: benchmark for benchmark in config.benchmark}
+    if problem := config.unknown():
+        raise ManifestError(f"decontaminate: {problem}")
+    known = config.known
     own = [name.name for name in config.benchmark if name.name not in (*config.benchmarks, *config.optional)]
-    copies, missing = [], []
+    found, missing = [], []
     for name in sorted([*config.benchmarks, *config.optional, *own]):
-        if name not in known:
-            raise ManifestError(f"decontaminate: there is no benchmark `{name}`{toml.nearest(name, known)}")
         files = _files(known[name], folder)
         if files:
-            copies.append(_checked(known[name], files, folder))
+            found.append((known[name], files))
         elif name in config.optional:
             missing.append(name)
         else:
@@ -90,7 +81,7 @@ def find(config: DecontaminateConfig, folder: Path) -> tuple[list[Copy], list[st
                 f"{folder / known[name].path}: there is no copy of the benchmark `{name}`{_where(known[name])}.\n"
                 f"Put one there, or name it under `optional` in [decontaminate]."
             )
-    return copies, missing
+    return found, missing
 
 
 def _where(benchmark: Benchmark) -> str:
@@ -110,12 +101,14 @@ def _files(benchmark: Benchmark, folder: Path) -> tuple[Path, ...]:
     return tuple(sorted(set(found)))
 
 
-def _below(folder: Path, pattern: str) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file() and _fits(str(path.relative_to(folder)), pattern)]
+def _below(folder: Path, patterns: str | tuple[str, ...]) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and _fits(str(path.relative_to(folder)), patterns)]
 
 
-def _fits(path: str, pattern: str) -> bool:
-    return fnmatch.fnmatchcase(path, pattern) or fnmatch.fnmatchcase(path.rsplit("/", 1)[-1], pattern)
+def _fits(path: str, patterns: str | tuple[str, ...]) -> bool:
+    names = path, path.rsplit("/", 1)[-1]
+    wanted = (patterns,) if isinstance(patterns, str) else patterns
+    return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in wanted)
 
 
 def _checked(benchmark: Benchmark, files: tuple[Path, ...], folder: Path) -> Copy:
@@ -153,7 +146,7 @@ def problems(copy: Copy) -> Iterator[Problem]:
     for file in copy.files:
         for where, row in _rows(file, benchmark):
             number += 1
-            if all(_field(row, name) is None for name in wanted):
+            if not any(_has(row, name) for name in wanted):
                 raise _no_field(where, row, wanted, benchmark)
             yield Problem(
                 id=_text(_field(row, benchmark.id)) or _default_id(row, number),
@@ -183,6 +176,11 @@ def _field(row: Any, name: str | None) -> Any:
         else:
             return None
     return row
+
+
+def _has(row: Any, name: str) -> bool:
+    """Whether a row has a field, be it empty."""
+    return (isinstance(row, dict) and name in row) or _field(row, name) is not None
 
 
 def _text(value: Any) -> str | None:

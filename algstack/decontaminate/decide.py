@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from algstack.decontaminate.match import Finding, formal_language
-from algstack.decontaminate.provers import PARSERS
+from algstack.decontaminate.provers import OTHER_CONTENT, PARSERS
 from algstack.documents import clip
 
 OVERLAP = "benchmark-overlap"
@@ -61,7 +61,10 @@ def decide(
 def _is_empty(left: str, lang: str | None, path: str | None) -> bool:
     """Whether a formal text has no declaration left: imports and options alone teach nothing."""
     formal = formal_language(lang, path)
-    return formal is not None and not PARSERS[formal](left)
+    if formal is None or PARSERS[formal](left):
+        return False
+    other = OTHER_CONTENT.get(formal)
+    return other is None or not other.search(left)
 
 
 def without(text: str, spans: Sequence[tuple[int, int]]) -> str:

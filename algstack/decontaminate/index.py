@@ -16,11 +16,13 @@ from algstack.decontaminate.benchmarks import Copy, Problem, problems
 from algstack.decontaminate.formal import FormalIndex, Target, targets
 from algstack.decontaminate.ngrams import NgramIndex
 
-CODE = "2"
+CODE = "3"
 """Raised when the same benchmarks give another index."""
 
 _META = "index.json"
 _UNITS = "units.parquet"
+_UNIT_SCHEMA = {"benchmark": pl.Int64, "problem": pl.String, "is_formal": pl.Boolean}
+_FRAME_ROWS = 65_536
 
 
 class Applied(NamedTuple):
@@ -46,9 +48,9 @@ class Index(NamedTuple):
 
     ngrams: NgramIndex
     formal: FormalIndex
-    unit_benchmark: list[int]
-    unit_problem: list[str]
-    unit_is_formal: list[bool]
+    unit_benchmark: pl.Series
+    unit_problem: pl.Series
+    unit_is_formal: pl.Series
     applied: list[Applied]
 
 
@@ -89,10 +91,7 @@ def _write(folder: Path, copies: Sequence[Copy], ngram: int, wanted: str) -> Non
     index = NgramIndex.build(collected.texts(), ngram)
     index.save(folder)
     FormalIndex(collected.targets).save(folder)
-    units = pl.DataFrame(
-        {"benchmark": collected.benchmark, "problem": collected.problem, "is_formal": collected.is_formal},
-        schema={"benchmark": pl.Int64, "problem": pl.String, "is_formal": pl.Boolean},
-    ).with_columns(is_short=pl.Series(index.is_short, dtype=pl.Boolean))
+    units = collected.units().with_columns(is_short=pl.Series(index.is_short, dtype=pl.Boolean))
     units.write_parquet(folder / _UNITS)
     applied = [_applied(number, copy, units, collected) for number, copy in enumerate(copies)]
     meta = {"fingerprint": wanted, "applied": [one._asdict() for one in applied]}
@@ -107,9 +106,9 @@ def load(folder: Path) -> Index:
     return Index(
         ngrams=NgramIndex.load(folder),
         formal=FormalIndex.load(folder),
-        unit_benchmark=units["benchmark"].to_list(),
-        unit_problem=units["problem"].to_list(),
-        unit_is_formal=units["is_formal"].to_list(),
+        unit_benchmark=units["benchmark"],
+        unit_problem=units["problem"],
+        unit_is_formal=units["is_formal"],
         applied=[Applied(**one) for one in meta["applied"]],
     )
 
@@ -120,9 +119,8 @@ class _Collected:
     def __init__(self, copies: Sequence[Copy]) -> None:
         self.copies = copies
         self.targets: list[Target] = []
-        self.benchmark: list[int] = []
-        self.problem: list[str] = []
-        self.is_formal: list[bool] = []
+        self.frames = [pl.DataFrame(schema=_UNIT_SCHEMA)]
+        self.rows: list[tuple[int, str, bool]] = []
         self.problems = [0] * len(copies)
         self.empty = [0] * len(copies)
 
@@ -134,10 +132,20 @@ class _Collected:
                 self.empty[number] += not (problem.texts or problem.formal or problem.theorem)
                 formal = self._formal(number, copy, problem)
                 for text, is_formal in [(text, False) for text in problem.texts] + [(text, True) for text in formal]:
-                    self.benchmark.append(number)
-                    self.problem.append(problem.id)
-                    self.is_formal.append(is_formal)
+                    self.rows.append((number, problem.id, is_formal))
+                    if len(self.rows) >= _FRAME_ROWS:
+                        self._close_frame()
                     yield number, text
+
+    def units(self) -> pl.DataFrame:
+        """Return whose each text is that was yielded: benchmark, problem, is_formal."""
+        self._close_frame()
+        return pl.concat(self.frames)
+
+    def _close_frame(self) -> None:
+        """Lists of Python's values take ten times as much memory as columns."""
+        self.frames.append(pl.DataFrame(self.rows, schema=_UNIT_SCHEMA, orient="row"))
+        self.rows = []
 
     def _formal(self, number: int, copy: Copy, problem: Problem) -> list[str]:
         """Take a problem's formal statements and theorem; return the texts of its declarations."""
@@ -155,10 +163,8 @@ class _Collected:
 def _applied(number: int, copy: Copy, units: pl.DataFrame, collected: _Collected) -> Applied:
     """Sum up one benchmark. A problem is too short if nothing of it can be found: no run, no statement, no name."""
     own = units.filter(pl.col("benchmark") == number)
-    found = set(own.filter(~pl.col("is_short"))["problem"]) | {
-        target.problem for target in collected.targets if target.benchmark == number
-    }
-    named = set(own["problem"])
+    stated = pl.Series([target.problem for target in collected.targets if target.benchmark == number], dtype=pl.String)
+    found = own.filter(~pl.col("is_short") | pl.col("problem").is_in(stated.implode()))
     benchmark = copy.benchmark
     return Applied(
         name=benchmark.name,
@@ -169,5 +175,5 @@ def _applied(number: int, copy: Copy, units: pl.DataFrame, collected: _Collected
         sha256=copy.sha256,
         problems=collected.problems[number],
         empty=collected.empty[number],
-        too_short=len(named - found),
+        too_short=own["problem"].n_unique() - found["problem"].n_unique(),
     )

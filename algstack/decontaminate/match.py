@@ -15,6 +15,7 @@ from algstack.decontaminate.index import Index
 from algstack.decontaminate.ngrams import Hit
 from algstack.decontaminate.provers import EXTENSIONS, PARSERS, Declaration
 from algstack.documents import clip
+from algstack.texts import as_texts
 
 COLUMNS = ("id", "text", "lang", "repo", "path")
 """The columns of DOCUMENTS that are looked at."""
@@ -139,14 +140,7 @@ _POLARS = {
 
 def _candidates(texts: pl.Series, index: Index) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Mark the texts that share any run of words, straight over Arrow's buffers."""
-    array = texts.cast(pl.Binary).to_arrow()
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks()
-    array = array.cast(pa.large_binary())
-    _, offsets, data = array.buffers()
-    starts = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
-    content = np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
-    return index.ngrams.candidates(content, starts)
+    return index.ngrams.candidates(*as_texts(texts))
 
 
 def look_at(text: str, lang: str | None, path: str | None, index: Index, *, has_run: bool = True) -> Looked:

@@ -14,6 +14,7 @@ words, is looked for as a whole; one of fewer than `WHOLE_WORDS` words is not lo
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from algstack.decontaminate.markup import without_markup
 from algstack.decontaminate.words import Bytes, Hashes, Positions, Words, empty_words, read_words, tables, words
 from algstack.vector import inlined, kernel
 
@@ -39,7 +41,7 @@ COMMON_PROBLEMS = 3
 COMMON_SHARE = 0.02
 """A run that is in more problems of a benchmark than both of these is its header, not a problem's text."""
 
-MOST_RUNS = 48_000_000
+MOST_RUNS = 16_000_000
 """Runs kept in memory-mapped tables (16 bytes each); of a larger set every second, fourth, … is kept."""
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
@@ -121,7 +123,8 @@ def _window(hashes: Any, at: Any, n: Any, mask: Any) -> Any:
 def _windows_of(hashes: Hashes, offsets: npt.NDArray[Any], n: int, mask: np.uint64) -> Hashes:
     """Return the windows of the runs that begin at some of the words, in rising order; each window once."""
     found = np.empty(offsets.size * n, np.uint64)
-    return found[: _hash_windows(hashes, offsets, n, mask, found)]
+    # A copy: a view would keep the room for runs that have nothing in common, ten times as much.
+    return found[: _hash_windows(hashes, offsets, n, mask, found)].copy()
 
 
 @kernel
@@ -228,15 +231,6 @@ def _matches(keys: Any, runs: Any) -> Any:
     return places[1:]
 
 
-class _Unit(NamedTuple):
-    """One text of a benchmark: its words, and the anchor by which its whole is found."""
-
-    group: int
-    size: int
-    words: Hashes  # empty where there was no room: then a hit is as wide as its runs
-    anchor: int  # first word of the anchor, -1: too short
-
-
 @dataclass(frozen=True)
 class NgramIndex:
     """What the runs of words of all benchmarks are looked up in.
@@ -287,6 +281,7 @@ class NgramIndex:
         found = np.zeros(offsets.size - 1, np.bool_)
         if self.runs.hashes.size:
             room = empty_words(_BLOCK + self.runs.n)
+            data = without_markup(data, offsets)
             _scan(data, offsets, tables(), self.runs, room, np.empty(room.hashes.size, np.int64), found)
         return found
 
@@ -329,8 +324,8 @@ class NgramIndex:
     def save(self, folder: Path) -> None:
         """Write the tables into a folder, to be mapped by `load`."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name, array in self._arrays().items():
-            np.save(folder / f"{name}.npy", array)
+        for name, values in self._arrays().items():
+            np.save(folder / f"{name}.npy", values)
         meta = {"n": self.runs.n, "has_whole": self.runs.has_whole, "stride": self.stride}
         (folder / "ngrams.json").write_text(json.dumps(meta, sort_keys=True), encoding="utf-8")
 
@@ -377,10 +372,10 @@ class _Collected:
 
     def __init__(self, n: int, most_runs: int) -> None:
         self.n, self.most_runs, self.stride = n, most_runs, 1
-        self.words = 0
-        self.units: list[_Unit] = []
-        self.runs: list[tuple[Hashes, Numbers, Numbers]] = []
-        self.count = 0
+        # Of each text: its benchmark, its words, those that are kept, and the first word of its anchor, -1: too short.
+        self.groups, self.sizes, self.kept, self.anchors = array("q"), array("q"), array("q"), array("q")
+        self.words = _Chunks(np.uint64)
+        self.runs = _Chunks(np.uint64), _Chunks(np.uint32), _Chunks(np.uint32)  # hashes, texts, offsets
         self.windows = _Windows()
 
     def add(self, group: int, text: str) -> None:
@@ -389,53 +384,56 @@ class _Collected:
         found = words(encoded)
         lengths = found.ends - found.starts
         is_long = (lengths >= 3) & ~np.isin(np.frombuffer(encoded, np.uint8)[found.starts], _DIGITS)
-        unit = len(self.units)
+        unit = len(self.groups)
         wanted = _telling(found.hashes, is_long, self.n, min(TELLING_WORDS, self.n))
         offsets = np.flatnonzero(wanted)
         offsets = offsets[offsets % self.stride == 0].astype(np.uint32)
         hashes = run_hashes(found.hashes, self.n)[offsets]
         anchor = _anchor(found, lengths)
-        keeps_words = self.words + found.hashes.size <= 2 * self.most_runs or not hashes.size
+        # Where there is no more room for words, a hit is as wide as its runs.
+        keeps_words = self.words.size + found.hashes.size <= 2 * self.most_runs or not hashes.size
         own = found.hashes if keeps_words else found.hashes[:0]
-        self.words += own.size
-        self.units.append(_Unit(group, found.hashes.size, own, anchor if keeps_words else -1))
-        self.runs.append((hashes, np.full(hashes.size, unit, np.uint32), offsets))
+        self.words.add(own)
+        self.groups.append(group)
+        self.sizes.append(found.hashes.size)
+        self.kept.append(own.size)
+        self.anchors.append(anchor if keeps_words else -1)
+        for chunks, values in zip(self.runs, (hashes, np.full(hashes.size, unit, np.uint32), offsets), strict=True):
+            chunks.add(values)
         self.windows.add(_windows_of(found.hashes, offsets, self.n, np.uint64(0)))
-        self.count += hashes.size
-        while self.count > self.most_runs:
+        while self.runs[0].size > self.most_runs:
             self._thin_out()
 
     def _thin_out(self) -> None:
         self.stride *= 2
-        thinned = []
-        for hashes, units, offsets in self.runs:
-            kept = offsets % self.stride == 0
-            thinned.append((hashes[kept], units[kept], offsets[kept]))
-        self.runs = thinned
-        self.count = sum(hashes.size for hashes, _, _ in thinned)
+        kept = [
+            offsets % self.stride == 0 for *_, offsets in zip(*(chunks.pieces() for chunks in self.runs), strict=True)
+        ]
+        for chunks in self.runs:
+            chunks.keep(kept)
 
     def finish(self) -> tuple[Any, ...]:
         """Return the fields of an index, in their order."""
-        hashes, units, offsets = (
-            np.concatenate([np.empty(0, kind), *(run[column] for run in self.runs)])
-            for column, kind in enumerate((np.uint64, np.uint32, np.uint32))
-        )
+        hashes, units, offsets = (chunks.joined() for chunks in self.runs)
+        words, anchors, sizes = self.words.joined(), _numbers(self.anchors), _numbers(self.sizes)
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(_numbers(self.kept))])
         kept = ~self._common(hashes, units)
         hashes, units, offsets = hashes[kept], units[kept], offsets[kept]
-        has_run = np.zeros(len(self.units), np.bool_)
+        has_run = np.zeros(anchors.size, np.bool_)
         has_run[units] = True
-        anchors = np.array([unit.anchor for unit in self.units], np.int64)
         is_whole = ~has_run & (anchors >= 0)
-        hashes, units, offsets = self._with_anchors(hashes, units, offsets, is_whole)
+        wholes = np.flatnonzero(is_whole)
+        hashes = np.concatenate([hashes, self._anchor_keys(words, starts[wholes] + anchors[wholes])])
+        units = np.concatenate([units, wholes.astype(np.uint32)])
+        offsets = np.concatenate([offsets, anchors[wholes].astype(np.uint32)])
         order = np.lexsort((offsets, units, hashes))
-        kept_words = np.array([unit.words.size for unit in self.units], np.int64)
         return (
             _tables_of(hashes[order], self.n, int(is_whole.any()), self.windows.filter()),
             units[order],
             offsets[order],
-            np.concatenate([np.empty(0, np.uint64), *(unit.words for unit in self.units)]),
-            np.concatenate([np.zeros(1, np.int64), np.cumsum(kept_words)]),
-            np.array([unit.size for unit in self.units], np.int64),
+            words,
+            starts,
+            sizes,
             is_whole,
             ~has_run & ~is_whole,
             self.stride,
@@ -443,7 +441,7 @@ class _Collected:
 
     def _common(self, hashes: Hashes, units: Numbers) -> Mask:
         """Mark the runs that too many texts of one benchmark share."""
-        groups = np.array([unit.group for unit in self.units], np.int64)
+        groups = _numbers(self.groups)
         sizes = np.bincount(groups) if groups.size else np.zeros(1, np.int64)
         common = np.zeros(hashes.size, np.bool_)
         if not hashes.size:
@@ -459,23 +457,56 @@ class _Collected:
         common[order] = shared_by[key] > limit[of_group]
         return common
 
-    def _with_anchors(
-        self, hashes: Hashes, units: Numbers, offsets: Numbers, is_whole: Mask
-    ) -> tuple[Hashes, Numbers, Numbers]:
-        wholes = np.flatnonzero(is_whole)
-        anchors = [self.units[unit].anchor for unit in wholes]
-        for unit, anchor in zip(wholes, anchors, strict=True):
-            at = np.array([anchor], np.uint32)
-            self.windows.add(_windows_of(self.units[unit].words, at, WHOLE_WORDS, _WHOLE))
-        keys = [
-            run_hashes(self.units[unit].words[anchor : anchor + WHOLE_WORDS], WHOLE_WORDS)[0] ^ _WHOLE
-            for unit, anchor in zip(wholes, anchors, strict=True)
-        ]
-        return (
-            np.concatenate([hashes, np.array(keys, np.uint64)]),
-            np.concatenate([units, wholes.astype(np.uint32)]),
-            np.concatenate([offsets, np.array(anchors, np.uint32)]),
-        )
+    def _anchor_keys(self, words: Hashes, places: Positions) -> Hashes:
+        """Return the keys of anchors that begin at places among all words."""
+        keys = np.empty(places.size, np.uint64)
+        for number, place in enumerate(places):
+            own = words[place : place + WHOLE_WORDS]
+            self.windows.add(_windows_of(own, np.zeros(1, np.uint32), WHOLE_WORDS, _WHOLE))
+            keys[number] = run_hashes(own, WHOLE_WORDS)[0] ^ _WHOLE
+        return keys
+
+
+class _Chunks:
+    """A long array that grows by short ones: these are joined, since each costs more than what is in it."""
+
+    JOINED_AT = 4_096
+
+    def __init__(self, kind: Any) -> None:
+        self.size = 0
+        self._joined: list[npt.NDArray[Any]] = []
+        self._short: list[npt.NDArray[Any]] = [np.empty(0, kind)]
+
+    def add(self, values: npt.NDArray[Any]) -> None:
+        """Take some more values."""
+        self.size += values.size
+        self._short.append(values)
+        if len(self._short) >= self.JOINED_AT:
+            self._join()
+
+    def _join(self) -> None:
+        self._joined.append(np.concatenate(self._short))
+        self._short = [self._joined[-1][:0]]
+
+    def pieces(self) -> list[npt.NDArray[Any]]:
+        """Return all values, in pieces that are the same in all arrays that grew alike."""
+        self._join()
+        return self._joined
+
+    def keep(self, kept: list[Mask]) -> None:
+        """Keep some of the values of each piece."""
+        self._joined = [piece[mask] for piece, mask in zip(self._joined, kept, strict=True)]
+        self.size = sum(piece.size for piece in self._joined)
+
+    def joined(self) -> npt.NDArray[Any]:
+        """Return all values as one array; there is nothing left afterwards."""
+        self._join()
+        whole, self._joined = np.concatenate(self._joined), []
+        return whole
+
+
+def _numbers(values: array[int]) -> Positions:
+    return np.frombuffer(values, np.int64) if values else np.empty(0, np.int64)
 
 
 _DIGITS = np.frombuffer(b"0123456789", np.uint8)

@@ -94,6 +94,7 @@ _NOBODY = re.compile(
     r"(?i)(?:^(?:git|svn|hg|noreply|no-reply|root|user|username|foo|bar|name|you|your\.?\w*|email|me|(?:your|my|some)[-_.]\w+)@)"
     r"|@(?:[\w.-]*\.)?(?:example|test|invalid|localhost|domain|host|server|company|mycompany|foo|bar|email|mail)\.\w+$"
     r"|@users\.noreply\.github\.com$|@(?:[\w.-]*\.)?example\.[\w.]+$"
+    r"|@(?:openssh\.com|libssh\.org)$"  # names of SSH's algorithms: aes256-gcm@openssh.com (RFC 4251, 6)
 )
 
 _IPV4 = re.compile(r"(?<![\w.:+-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d|\.(?i:in-addr))")
@@ -103,6 +104,9 @@ _NETWORK = re.compile(
     r"|socket|listen|connect|bind|remote|client|router|subnet|netmask|inet|ip_address|server_ip|scp|telnet|node)(?![a-z])|://"
 )
 _SECTIONS = 32  # numbers of sections, versions and examples are smaller than this
+_NEAR = 80  # characters before and behind an address in which something says that it is one
+_BEHIND_NUMBER, _BEFORE_NUMBER = re.compile(r"\d[ ,;]{1,2}\Z"), re.compile(r"[ ,;]{0,2}[-.\d]")
+_COUNTED = "01234567890"
 _NAME_SERVERS = frozenset(["8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "208.67.222.222", "208.67.220.220"])
 
 _FORMAL = frozenset(["coq", "isabelle", "lean", "agda", "idris", "metamath", "hollight"])
@@ -297,19 +301,24 @@ def _is_somebodys(address: str) -> bool:
         return False
     if isinstance(parsed, ipaddress.IPv4Address):
         numbers = parsed.packed
-        if max(numbers) < _SECTIONS or len(set(numbers)) == 1 or numbers[3] in (0, 255):
+        if max(numbers) < _SECTIONS or len(set(numbers)) == 1 or numbers[3] in (0, 255) or not any(numbers[1:3]):
             return False
+        if address.replace(".", "") in _COUNTED or (numbers[0] <= 2 and numbers[1] < 40):
+            return False  # 12.34.56.78, and an object identifier such as 2.5.4.87
     elif address.endswith("::"):
         return False
     return parsed.is_global and not parsed.is_multicast and address not in _NAME_SERVERS
 
 
 def _is_network(text: str, start: int, end: int) -> bool:
-    """Whether four numbers with points are an address: `Theorem 1.2.3.4` and a version are not."""
+    """Whether four numbers with points are an address: `Theorem 1.2.3.4`, a version, and a row of numbers are not."""
     line_start = text.rfind("\n", 0, start) + 1
-    line = text[line_start : text.find("\n", end) if text.find("\n", end) >= 0 else len(text)]
-    if re.match(r":\d{2,5}(?!\d)|/\d{1,2}(?!\d)", text[end : end + 7]):
+    line_end = text.find("\n", end) if text.find("\n", end) >= 0 else len(text)
+    before, behind = text[max(line_start, start - _NEAR) : start], text[end : min(line_end, end + _NEAR)]
+    if re.match(r":\d{2,5}(?!\d)|/\d{1,2}(?!\d)", behind):
         return True
-    if re.search(r"(?i)version|release|theorem|lemma|section|§|oid|\bv\.?\s*$", line[: start - line_start][-30:]):
+    if re.search(r"(?i)version|release|theorem|lemma|section|§|oid|\bv\.?\s*$", before[-30:]):
         return False
-    return _NETWORK.search(line) is not None
+    if _BEHIND_NUMBER.search(before) and _BEFORE_NUMBER.match(behind):
+        return False  # a table, or a path of SVG
+    return _NETWORK.search(before) is not None or _NETWORK.search(behind) is not None

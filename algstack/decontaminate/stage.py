@@ -27,13 +27,14 @@ from algstack.decontaminate.match import COLUMNS, FINDINGS, TALLIES, Finding, lo
 from algstack.decontaminate.redact import marks, redact
 from algstack.documents import DECISIONS, DOCUMENTS, clip
 from algstack.manifest import DecontaminateConfig, RedactConfig, select
+from algstack.signals import measured
 from algstack.workspace import Context, Progress, as_frame, decisions_name, kept_documents
 
 STAGE = "decontaminate"
-CODE = "2"
+CODE = "3"
 """Raised when the same documents and benchmarks give other decisions."""
 
-INDEX_FOLDER = "index"
+INDEX_FOLDER = ".index"
 
 REPOSITORY_PROBLEMS = 5
 """Fewest problems of benchmarks in a repository for it to be taken for one."""
@@ -66,6 +67,7 @@ class Job:
     workers: int
     progress: Progress
     writes_documents: bool = False
+    signals: tuple[str, ...] = ()  # of documents that are written
 
     @property
     def findings(self) -> Path:
@@ -85,6 +87,16 @@ def job_of(context: Context) -> Job:
         workers=context.workers,
         progress=context.progress,
     )
+
+
+def check(context: Context) -> None:
+    """Refuse a manifest whose benchmarks have no copy, before stages have run for days.
+
+    Raises:
+        SourceError: there is no copy of a benchmark that is not optional.
+    """
+    config = context.manifest.config.decontaminate
+    benchmarks.places(config, context.manifest.resolve(config.folder))
 
 
 def run(context: Context) -> StageRecord:
@@ -109,6 +121,7 @@ def run_job(job: Job) -> StageRecord:
             "action": job.config.action,
             "redact": select(job.redaction),
             "findings": found.fingerprint if found else None,
+            **({"signals": list(job.signals)} if job.signals else {}),
         },
     )
     tasks = {
@@ -121,6 +134,7 @@ def run_job(job: Job) -> StageRecord:
             folder=folder.path,
             fingerprint=folder.task_fingerprint([list(part.inputs), sorted(repositories)]),
             writes_documents=job.writes_documents,
+            signals=job.signals,
         )
         for part in job.parts
     }
@@ -227,6 +241,7 @@ class DecideTask:
     folder: Path
     fingerprint: str
     writes_documents: bool = False
+    signals: tuple[str, ...] = ()
 
 
 def decide_part(task: DecideTask) -> TaskRecord:
@@ -239,7 +254,8 @@ def decide_part(task: DecideTask) -> TaskRecord:
         writer = stack.enter_context(dataset.part_writer(task.folder, decisions_name(key), DECISIONS, done))
         kept: PartWriter | None = None
         if task.writes_documents:
-            kept = stack.enter_context(dataset.part_writer(task.folder, f"documents-{key}.parquet", DOCUMENTS, done))
+            schema = documents.with_signals(DOCUMENTS, task.signals)
+            kept = stack.enter_context(dataset.part_writer(task.folder, f"documents-{key}.parquet", schema, done))
         for frame in task.documents.frames(None if kept else (*COLUMNS, "size")):
             verdicts = _verdicts(frame, findings, task)
             redacted += _redact(frame, verdicts, task.redaction)
@@ -248,7 +264,8 @@ def decide_part(task: DecideTask) -> TaskRecord:
             decisions = decided.select(DECISIONS.names)
             writer.write(decisions.to_arrow())
             if kept:
-                kept.write(documents.apply(frame, decisions).to_arrow())
+                left = documents.apply(frame, decisions)
+                kept.write(left.with_columns(measured(left, task.signals)).to_arrow())
     return TaskRecord(
         task=key,
         fingerprint=task.fingerprint,

@@ -12,6 +12,7 @@ import polars as pl
 from algstack import tables
 from algstack.dataset import StageRecord
 from algstack.decontaminate.stage import Job, run_job
+from algstack.documents import signal_columns
 from algstack.errors import DatasetError
 from algstack.manifest import DecontaminateConfig, RedactConfig
 from algstack.tables import TableColumns, TableTask
@@ -57,6 +58,7 @@ def run(
     config: DecontaminateConfig,
     redaction: RedactConfig,
     workers: int = 1,
+    signals: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> StageRecord:
     """Write what is left of tables: `documents-*.parquet`, `decisions-*.parquet` about every row, `report.json`.
@@ -68,12 +70,14 @@ def run(
         config: the benchmarks, whose copies lie in its `folder`, and what a find does.
         redaction: what is replaced by placeholders.
         workers: processes.
+        signals: names of `documents.SIGNAL_COLUMNS`, which are added to the documents.
         progress: told how it gets on.
 
     Raises:
         SourceError: an input or a copy of a benchmark is missing or broken.
         ManifestError: a benchmark is not known.
         DatasetError: two rows have the same id.
+        AlgstackError: there is no such signal.
     """
     tasks = tables.tasks(tables.paths_of(inputs))
     job = Job(
@@ -85,5 +89,6 @@ def run(
         workers=workers,
         progress=progress or Progress(),
         writes_documents=True,
+        signals=tuple(column.name for column in signal_columns(signals)),
     )
     return run_job(job)

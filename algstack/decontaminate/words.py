@@ -6,6 +6,8 @@ separate. What is set differently but reads the same gives the same words:
 - Unicode: compatibility forms (`ﬁ`, `ℝ`, `𝑥`, full width) are their plain letters, combining marks are ignored;
 - TeX: spacing and font commands (`\\,`, `\\quad`, `\\left`, `\\mathbb`) are no words, synonyms are one;
 - symbols and Greek letters are the words of their TeX commands: `≤` is `\\le`, `α` is `\\alpha`;
+- HTML's tags and entities, and `:math:` of reStructuredText, are no words;
+- `\\u2264` of JSON is the character that it stands for;
 - `\\n`, `\\t`, `\\r` before a word, as in a quoted string, are white space unless TeX has such a command.
 
 Everything runs in one compiled pass over UTF-8 bytes.
@@ -20,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from algstack.decontaminate.markup import without_markup
 from algstack.vector import (
     LANES,
     alphanumeric_mask,
@@ -370,6 +373,24 @@ def _code_point(data: Any, at: Any, end: Any) -> Any:
 
 
 @inlined
+def _escaped(data: Any, at: Any, end: Any) -> Any:
+    """Return the code point that `u` and four hexadecimal digits stand for behind a backslash, as in JSON, or -1."""
+    if at + 5 > end or data[at] != 117:
+        return np.int64(-1)
+    code = np.int64(0)
+    for place in range(at + 1, at + 5):
+        byte = np.int64(data[place])
+        lower = byte | 0x20
+        if 48 <= byte <= 57:
+            code = code << 4 | (byte - 48)
+        elif 97 <= lower <= 102:
+            code = code << 4 | (lower - 87)
+        else:
+            return np.int64(-1)
+    return code
+
+
+@inlined
 def _kind(code: Any, kinds: Any) -> Any:
     return kinds[code] if code < kinds.size else np.uint8(_SEPARATOR)
 
@@ -386,9 +407,12 @@ def _special(data: Any, at: Any, end: Any, word: Any, ascii_table: Any, kinds: A
         or 0; where the next character starts.
     """
     if data[at] == 92:
-        own, after = _command(data, at + 1, end, ascii_table, commands)
-        return _nothing(), True, own, after
-    code, after = _code_point(data, at, end)
+        code, after = _escaped(data, at + 1, end), at + 6
+        if code < 0:
+            own, after = _command(data, at + 1, end, ascii_table, commands)
+            return _nothing(), True, own, after
+    else:
+        code, after = _code_point(data, at, end)
     kind = _kind(code, kinds)
     if kind == _IGNORED:
         return word, False, _ZERO, after
@@ -506,7 +530,7 @@ def words(text: bytes) -> Words:
     Args:
         text: valid UTF-8.
     """
-    data = np.frombuffer(text, np.uint8)
+    data = without_markup(np.frombuffer(text, np.uint8), np.array([0, len(text)], np.int64))
     found = empty_words(data.size + LANES + 1)
     count, _ = read_words(data, 0, data.size, tables(), found, 0)
     return Words(found.hashes[:count].copy(), found.starts[:count].copy(), found.ends[:count].copy())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from algstack.filter import natural
+from algstack import natural
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from algstack.filter.syntax import Syntax
-
-Bytes = NDArray[np.uint8]
+from algstack.texts import Bytes, as_texts
 
 LINE_COMMENT, BLOCK_COMMENT, STRING, LONG_STRING = range(4)
 NEWLINE, CARRIAGE_RETURN, SPACE, QUOTE, BACKSLASH = 10, 13, 32, 39, 92
@@ -24,21 +23,6 @@ LONGEST_TOKEN = 24
 
 HEAD = 2_000
 """Characters in which a file says who wrote it."""
-
-
-class Texts(NamedTuple):
-    """A batch of texts as Arrow stores them: text i is `data[offsets[i]:offsets[i + 1]]`."""
-
-    data: Bytes
-    offsets: NDArray[np.int64]
-
-
-def as_texts(series: pl.Series) -> Texts:
-    """Return the UTF-8 bytes of a series of strings; null is an empty text."""
-    array = series.fill_null("").to_arrow(compat_level=pl.CompatLevel.oldest())
-    _, offsets, data = array.buffers()
-    bounds = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
-    return Texts(np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8), bounds)
 
 
 def head(text: pl.Expr) -> pl.Expr:

@@ -84,7 +84,7 @@ def card_data(facts: Facts, statistics: Statistics) -> dict[str, Any]:
         "task_categories": ["text-generation"],
         "size_categories": [size_category(statistics.total.documents)],
         "configs": [_config(name, splits) for name, splits in configs],
-        "dataset_info": [_dataset_info(name, splits) for name, splits in configs],
+        "dataset_info": [_dataset_info(facts, name, splits) for name, splits in configs],
     }
 
 
@@ -102,10 +102,12 @@ def _config(name: str, splits: Sequence[SplitStatistics]) -> dict[str, Any]:
     return config | ({"default": True} if name == DEFAULT_CONFIG else {})
 
 
-def _dataset_info(name: str, splits: Sequence[SplitStatistics]) -> dict[str, Any]:
+def _dataset_info(facts: Facts, name: str, splits: Sequence[SplitStatistics]) -> dict[str, Any]:
     return {
         "config_name": name,
-        "features": [{"name": field.name, "dtype": _dtype(field.type)} for field in documents.RELEASE],
+        "features": [
+            {"name": field.name, "dtype": _dtype(field.type)} for field in documents.release_schema(facts.signals)
+        ],
         "splits": [
             {
                 "name": split,
@@ -128,7 +130,7 @@ def _dtype(arrow: pa.DataType) -> str:
     """The hub's name of a column's type."""
     if pa.types.is_timestamp(arrow):
         return f"timestamp[{arrow.unit}, tz={arrow.tz}]"
-    return str(arrow)
+    return "float64" if pa.types.is_float64(arrow) else str(arrow)
 
 
 def fields(facts: Facts, statistics: Statistics) -> dict[str, str]:
@@ -159,7 +161,7 @@ def fields(facts: Facts, statistics: Statistics) -> dict[str, str]:
         "missing_splits": _missing_splits(statistics),
         "column_table": _table(
             ["Column", "Type", "What it holds"],
-            [[f"`{c.name}`", f"`{c.type}`", c.doc] for c in documents.RELEASE_COLUMNS],
+            [[f"`{c.name}`", f"`{c.type}`", c.doc] for c in documents.release_columns(facts.signals)],
         ),
         "source_table": source_table(facts, statistics),
         "license_table": _group_table("Licence", statistics.licenses),

@@ -82,7 +82,7 @@ def describe(facts: Facts, statistics: Statistics, parts: Sequence[Part]) -> dic
         "citeAs": citation(facts, statistics),
         **_responsible(facts, statistics),
         "distribution": [*_file_sets(statistics), *(_file(part) for part in parts if part.name.startswith("data/"))],
-        "recordSet": [_record_set(group.value) for group in statistics.languages],
+        "recordSet": [_record_set(group.value, facts) for group in statistics.languages],
     }
     if facts.date:
         described["datePublished"] = facts.date
@@ -147,7 +147,7 @@ def _file(part: Part) -> dict[str, Any]:
     }
 
 
-def _record_set(lang: str) -> dict[str, Any]:
+def _record_set(lang: str, facts: Facts) -> dict[str, Any]:
     return {
         "@type": "cr:RecordSet",
         "@id": lang,
@@ -162,7 +162,7 @@ def _record_set(lang: str) -> dict[str, Any]:
                 "dataType": _data_type(column.type),
                 "source": {"fileSet": {"@id": f"files-{lang}"}, "extract": {"column": column.name}},
             }
-            for column in documents.RELEASE_COLUMNS
+            for column in documents.release_columns(facts.signals)
         ],
     }
 
@@ -170,4 +170,6 @@ def _record_set(lang: str) -> dict[str, Any]:
 def _data_type(arrow: pa.DataType) -> str:
     if pa.types.is_timestamp(arrow):
         return "sc:DateTime"
+    if pa.types.is_floating(arrow):
+        return "sc:Float"
     return "sc:Integer" if pa.types.is_integer(arrow) else "sc:Text"

@@ -34,6 +34,7 @@ class Facts(Record):
     dedup_recall: float
     ngram: int
     redacts: bool
+    signals: tuple[str, ...]
     sources: tuple[SourceFacts, ...]
     accounts: Accounts
     stages: tuple[str, ...]
@@ -78,6 +79,7 @@ def facts_from(config: dict[str, Any], tool: str, said: Accounts) -> Facts:
         dedup_recall=described["dedup"]["recall"],
         ngram=described["decontaminate"]["ngram"],
         redacts=any(described["redact"].values()),
+        signals=tuple(described["release"].get("signals", ())),
         sources=tuple(_source(one) for one in described["sources"]),
         accounts=said,
         stages=config["stages"],

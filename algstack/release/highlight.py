@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 from pygments.lexer import Lexer
-from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
 from pygments.token import Token, _TokenType
-from pygments.util import ClassNotFound
+
+from algstack.lexers import lexer_of
 
 KINDS = (
     (Token.Comment, "c"),
@@ -25,16 +25,6 @@ KINDS = (
 
 PLAIN = "p"
 
-LEXERS = {
-    "gap": "gap",
-    "isabelle": "isabelle",
-    "jupyter": "markdown",
-    "matlab": "octave",
-    "stackexchange": "markdown",
-    "tex": "latex",
-}
-"""Lexers of languages that Pygments knows by another name."""
-
 
 def runs(text: str, lang: str | None, path: str | None) -> str:
     """Return lengths and kinds: `7k1p3f` is 7 characters of a keyword, 1 plain, 3 of a name.
@@ -42,7 +32,7 @@ def runs(text: str, lang: str | None, path: str | None) -> str:
     Characters are counted as browsers do, in UTF-16 units.
     """
     found: list[tuple[int, str]] = []
-    for kind, piece in _tokens(text, _lexer(lang, path)):
+    for kind, piece in _tokens(text, lexer_of(lang, path)):
         length = len(piece) + sum(1 for character in piece if character > "\uffff")
         if found and found[-1][1] == kind:
             found[-1] = (found[-1][0] + length, kind)
@@ -62,11 +52,3 @@ def _tokens(text: str, lexer: Lexer | None) -> list[tuple[str, str]]:
 @lru_cache(maxsize=1024)
 def _kind(token: _TokenType) -> str:
     return next((letter for kind, letter in KINDS if token in kind), PLAIN)  # type: ignore[comparison-overlap]
-
-
-@lru_cache(maxsize=256)
-def _lexer(lang: str | None, path: str | None) -> Lexer | None:
-    try:
-        return get_lexer_by_name(LEXERS.get(lang, lang)) if lang else get_lexer_for_filename(path or "")
-    except ClassNotFound:
-        return None

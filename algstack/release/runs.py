@@ -8,7 +8,7 @@ unfinished release only.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,11 +51,12 @@ class RunTask:
     licenses: LicensePolicy
     tokenizer: str
     tokenizer_folder: Path
+    signals: tuple[str, ...]
 
 
-def schema_of(place: str) -> pa.Schema:
-    """Return the schema of what lies in a place."""
-    return DROPPED if place == PLACE else documents.RELEASE
+def schema_of(place: str, signals: Iterable[str]) -> pa.Schema:
+    """Return the schema of what lies in a place, in a release that has these signals."""
+    return DROPPED if place == PLACE else documents.release_schema(signals)
 
 
 def write_runs(task: RunTask) -> TaskRecord:
@@ -65,13 +66,13 @@ def write_runs(task: RunTask) -> TaskRecord:
     counts = Counts()
     refusals: list[Refusal] = [(name, leaks.RULE, leaks.REASON, stays) for name, stays in task.leaks]
     for number, frame in enumerate(_kept_runs(task, refusals)):
-        _write_run(task.folder, f"kept-{task.part.key}-{number:05d}.parquet", frame, parts, groups)
+        _write_run(task, f"kept-{task.part.key}-{number:05d}.parquet", frame, parts, groups)
         size = int(frame["size"].sum())
         counts += Counts(documents=frame.height, kept=frame.height, bytes=size, bytes_kept=size)
     dropped = dropped_rows(task.part, refusals)
     if dropped.height:
         frame = dropped.with_columns(place=pl.lit(PLACE))
-        _write_run(task.folder, f"dropped-{task.part.key}.parquet", frame, parts, groups)
+        _write_run(task, f"dropped-{task.part.key}.parquet", frame, parts, groups)
     counts += Counts(documents=len(refusals), dropped=dict(Counter(rule for _, rule, _, _ in refusals)))
     return TaskRecord(
         task=task.part.key, fingerprint=task.fingerprint, counts=counts, parts=tuple(parts), note={"groups": groups}
@@ -94,7 +95,7 @@ def _kept_runs(task: RunTask, refusals: list[Refusal]) -> Iterator[pl.DataFrame]
 
 
 def _described(kept: KeptDocuments, task: RunTask, refusals: list[Refusal]) -> Iterator[pl.DataFrame]:
-    """Yield documents with `tokens` and `place`; what the licence keeps out is added to `refusals`."""
+    """Yield documents with `tokens`, signals and `place`; what the licence keeps out is added to `refusals`."""
     count = tokens.counter(task.tokenizer, task.tokenizer_folder)
     leaking = [name for name, _ in task.leaks]
     for every in kept.frames():
@@ -106,7 +107,15 @@ def _described(kept: KeptDocuments, task: RunTask, refusals: list[Refusal]) -> I
         _check(frame)
         place = pl.format("data/{}/{}", pl.col("lang"), assign(frame, task.shares))
         counted = pl.Series("tokens", count(frame["text"].to_list()), dtype=pl.Int64)
-        yield frame.with_columns(counted, place=place)
+        yield frame.with_columns(counted, *_signals(frame, task.signals), place=place)
+
+
+def _signals(frame: pl.DataFrame, names: tuple[str, ...]) -> list[pl.Series]:
+    if not names:
+        return []
+    from algstack.signals import measured  # with numba and Pygments, which few releases need
+
+    return measured(frame, names)
 
 
 def _check(frame: pl.DataFrame) -> None:
@@ -119,10 +128,10 @@ def _check(frame: pl.DataFrame) -> None:
         )
 
 
-def _write_run(folder: Path, name: str, frame: pl.DataFrame, parts: list[Part], groups: Groups) -> None:
-    schema = schema_of(frame["place"][0])
+def _write_run(task: RunTask, name: str, frame: pl.DataFrame, parts: list[Part], groups: Groups) -> None:
+    schema = schema_of(frame["place"][0], task.signals)
     groups[name] = []
-    with written_atomically(folder / name) as temporary:
+    with written_atomically(task.folder / name) as temporary:
         with pq.ParquetWriter(temporary, schema, compression="lz4", use_dictionary=False) as writer:
             for group in _row_groups(frame):
                 writer.write_table(group.to_arrow().select(schema.names).cast(schema), row_group_size=group.height)

@@ -42,13 +42,14 @@ class ShardTask:
     fingerprint: str
     runs: Path
     release: Path
+    signals: tuple[str, ...]
 
 
 def options(schema: pa.Schema, largest_group: int) -> dict[str, object]:
     """How a shard is written, for `pyarrow.parquet.ParquetWriter`.
 
     Args:
-        schema: RELEASE or DROPPED.
+        schema: a release's, or DROPPED.
         largest_group: rows of the largest row group, for which the bloom filter of `id` is made.
     """
     return {
@@ -66,7 +67,7 @@ def write_shard(task: ShardTask) -> TaskRecord:
     """Write one shard and count its rows again from the written file."""
     shard = task.shard
     path = task.release / shard.name
-    schema = schema_of(shard.place)
+    schema = schema_of(shard.place, task.signals)
     size = 0
     refused: Counter[str] = Counter()
     with written_atomically(path) as temporary:

@@ -154,7 +154,12 @@ def _write_runs(
         folder,
         "release-runs",
         CODE,
-        {"splits": [list(share) for share in shares], "tokenizer": identity, "licenses": config.licenses},
+        {
+            "splits": [list(share) for share in shares],
+            "tokenizer": identity,
+            "licenses": config.licenses,
+            "signals": list(config.signals),
+        },
     )
     tasks = {
         part.key: RunTask(
@@ -166,6 +171,7 @@ def _write_runs(
             licenses=config.licenses,
             tokenizer=config.tokenizer,
             tokenizer_folder=context.manifest.folder,
+            signals=config.signals,
         )
         for part in parts
     }
@@ -173,9 +179,10 @@ def _write_runs(
 
 
 def _write_shards(context: Context, folder: StageFolder, runs: StageRecord, runs_folder: Path) -> StageRecord:
-    shards = plan(runs, runs_folder, context.manifest.config.release.shard_bytes)
+    config = context.manifest.config.release
+    shards = plan(runs, runs_folder, config.shard_bytes)
     tasks = {
-        shard.task: ShardTask(shard, folder.task_fingerprint(shard.inputs), runs_folder, folder.path)
+        shard.task: ShardTask(shard, folder.task_fingerprint(shard.inputs), runs_folder, folder.path, config.signals)
         for shard in shards
     }
     record = _run_tasks(context, folder, tasks, write_shard, "release: shards")

@@ -15,7 +15,7 @@ import pytest
 from algstack.decontaminate import benchmarks
 from algstack.decontaminate.benchmarks import Problem
 from algstack.errors import AlgstackError, ManifestError, SourceError
-from algstack.manifest import Benchmark, DecontaminateConfig
+from algstack.manifest import Benchmark, DecontaminateConfig, shipped_benchmarks
 
 ROWS = [{"id": "a", "question": "What is one?", "deep": {"answer": "1"}}, {"id": "b", "question": "", "deep": {}}]
 
@@ -132,12 +132,26 @@ def test_bad_benchmarks(wanted: DecontaminateConfig, kind: type[AlgstackError], 
         benchmarks.find(wanted, tmp_path)
 
 
+def test_files_of_several_kinds_in_one_folder(tmp_path: Path) -> None:
+    (tmp_path / "clone").mkdir()
+    (tmp_path / "clone/README.md").write_bytes(b"\xff")
+    (tmp_path / "clone/one.lean").write_text("theorem one : 1 = 1 := rfl")
+    (tmp_path / "clone/two.jsonl").write_text('{"text": "theorem two : 2 = 2 := rfl"}')
+    found = problems(tmp_path, "clone", files=["*.lean", "*.jsonl"], text=["text"])
+    assert [problem.texts[0].split()[1] for problem in found] == ["one", "two"]
+
+
+def test_a_problem_may_be_empty(tmp_path: Path) -> None:
+    (tmp_path / "b.jsonl").write_text('{"question": null}\n{"question": " "}\n{"question": "one"}\n')
+    assert [problem.texts for problem in problems(tmp_path, "b.jsonl", text=["question"])] == [(), (), ("one",)]
+
+
 def test_an_optional_one_may_be_missing(tmp_path: Path) -> None:
     assert benchmarks.find(DecontaminateConfig(optional=("gsm8k",)), tmp_path) == ([], ["gsm8k"])
 
 
 def test_shipped_benchmarks_are_sorted_and_known() -> None:
-    names = list(benchmarks.shipped())
+    names = list(shipped_benchmarks())
     assert names == sorted(names)
     families = "aime combibench fimo formalmath gsm8k humaneval leandojo math mbpp minif2f pisa proofnet putnambench"
     assert {name.split("-")[0] for name in names} == set(families.split())

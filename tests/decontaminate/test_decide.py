@@ -91,5 +91,25 @@ def test_nothing_left_is_a_drop() -> None:
     assert decide(text, "lean", None, [finding("name", at, len(text) - 1)], "drop").rule == NOTHING_LEFT
 
 
+@pytest.mark.parametrize(
+    ("lang", "head", "theorem", "tail"),
+    [
+        (
+            "isabelle",
+            'theory A imports Main begin\n\ndefinition "two = (2::nat)"\n\n',
+            'lemma a: "x = x"\n  by simp',
+            "\n\nend\n",
+        ),
+        ("isabelle", "theory A imports Main begin\n\ndatatype t = A | B\n\n", 'lemma a: "x = x" ..', "\n\nend\n"),
+        ("coq", "Require Import Arith.\n\nInductive t := A | B.\n\n", "Lemma a : 1 = 1. Proof. easy. Qed.", "\n"),
+        ("hollight", "let rec f x = f x;;\n\n", "let A = prove (`x = x`, REFL_TAC);;", "\n"),
+        ("lean", 'import A\n\nlocal macro "m" : tactic => `(tactic| simp)\n\n', "theorem a : 1 = 1 := rfl", "\n"),
+    ],
+)
+def test_what_is_no_theorem_stays(lang: str, head: str, theorem: str, tail: str) -> None:
+    verdict = decide(head + theorem + tail, lang, None, [finding("name", len(head), len(head + theorem))], "drop")
+    assert (verdict.rule, verdict.text) == (None, head + tail.removeprefix("\n\n" if lang == "isabelle" else "\n"))
+
+
 def test_an_unparsable_theorem_is_left_whole() -> None:
     assert decide("theorem a : (", "lean", None, [finding("unparsable")], "drop") == (None, None, None)

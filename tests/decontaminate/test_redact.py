@@ -79,6 +79,12 @@ def test_what_goes(text: str, expected: str) -> None:
         pytest.param("Theorem 1.2.3.4 and version 10.200.3.40", "tex", id="sections and versions"),
         pytest.param("@[simp] X@Y.T x@y.at[0] @import", "python", id="at signs"),
         pytest.param("you@example.com git@github.com:a/b noreply@x.org", "python", id="nobody's"),
+        pytest.param('"2.5.4.87": "url"', "python", id="an object identifier"),
+        pytest.param("# an address such as 123.45.67.89, host 172.0.0.10", "python", id="made-up addresses"),
+        pytest.param('ip: "M9.1 5.5.28.39 12.13l4.62.85.77-1 7.74.75.75 0 0"', "html", id="a path of SVG"),
+        pytest.param(
+            '["ssh-rsa-cert-v01@openssh.com", "curve25519-sha256@libssh.org"]', "python", id="algorithms of SSH"
+        ),
         pytest.param("127.0.0.1 192.168.1.1 host 10.0.0.1:80 dns 8.8.8.8", "python", id="nobody's addresses"),
         pytest.param("password = 'your_password1' token='<TOKEN>' pwd=\"${PWD1}\"", "python", id="placeholders"),
         pytest.param('password = "incorrect"', "python", id="a plain word"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -140,7 +139,7 @@ def test_the_same_whatever_the_workers_and_however_often_it_stopped(project: Pat
     pipeline.build(first)
     pipeline.build(second)
     again = second.workspace.stage("decontaminate")
-    shutil.rmtree(again / "index")
+    shutil.rmtree(again / ".index")
     next(again.glob("decisions-*.parquet")).unlink()
     (again / "stage.json").unlink()
     stage.run(second)
@@ -241,6 +240,5 @@ def test_a_licence_that_is_allowed(project: Path) -> None:
 def test_bad_input(change: Callable[[str], str], says: str, project: Path) -> None:
     _requests(project, "rpeo a/b\n")
     (project / "algstack.toml").write_text(change(MANIFEST))
-    made = replace(context(project))
     with pytest.raises(ManifestError, match=says):
-        pipeline.build(made)
+        pipeline.build(context(project))

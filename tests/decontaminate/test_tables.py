@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from algstack.decontaminate import tables
-from algstack.errors import DatasetError
+from algstack.documents import DOCUMENTS
+from algstack.errors import AlgstackError, DatasetError
 from algstack.manifest import DecontaminateConfig, RedactConfig
 from algstack.tables import TableColumns
 from tests.conftest import checksums
@@ -53,3 +54,27 @@ def test_ids_that_repeat_are_an_error_that_names_one(tmp_path: Path, config: Dec
     pl.DataFrame({"id": ["a", "a"], "text": ["x", "y"]}).write_parquet(tmp_path / "in.parquet")
     with pytest.raises(DatasetError, match="the id `a`"):
         tables.run([str(tmp_path / "in.parquet")], tmp_path / "out", TableColumns(), config, RedactConfig())
+
+
+def test_signals_are_columns_of_what_is_kept_measured_on_its_last_text(
+    tmp_path: Path, config: DecontaminateConfig
+) -> None:
+    rows = {"id": ["a", "b"], "text": ["# jane.doe@gmail.com\nx = 10\n", f"{PROBLEM}\n"], "path": ["a.py", "b.py"]}
+    pl.DataFrame(rows).write_parquet(tmp_path / "in.parquet")
+    chosen = ("max_line_length", "comment_ratio", "digit_density")
+    tables.run([str(tmp_path / "in.parquet")], tmp_path / "out", TableColumns(), config, RedactConfig(), 1, chosen)
+    kept = pl.read_parquet(tmp_path / "out/documents-*.parquet")
+    assert kept.columns == [*DOCUMENTS.names, "max_line_length", "digit_density", "comment_ratio"]
+    assert kept.select("id", *chosen).rows() == [("a", 9, 8 / 12, 2 / 12)]
+    again = [str(tmp_path / "out/documents-*.parquet")]
+    tables.run(again, tmp_path / "without", TableColumns(), config, RedactConfig())
+    assert pl.read_parquet(tmp_path / "without/documents-*.parquet").columns == DOCUMENTS.names
+
+
+def test_a_signal_that_is_not_known_is_an_error(tmp_path: Path, config: DecontaminateConfig) -> None:
+    pl.DataFrame({"id": ["a"], "text": ["x"]}).write_parquet(tmp_path / "in.parquet")
+    with pytest.raises(AlgstackError, match="did you mean `parse_errors`"):
+        tables.run(
+            *([str(tmp_path / "in.parquet")], tmp_path / "out", TableColumns(), config, RedactConfig(), 1),
+            ["parse_error"],
+        )

@@ -26,6 +26,8 @@ def spelled(text: str) -> list[str]:
         pytest.param("e\u0301t", "ét", id="combining mark"),
         pytest.param("x² + h₀", "x^2 + h_0", id="raised digits"),
         pytest.param(r"one\ntwo\tthree", "one two three", id="escapes of a quoted string"),
+        pytest.param(r"Ann\u2019s x \u2264 caf\u00e9\u003d\u03b1 x\u00b2", "Ann's x ≤ café α x²", id="escapes of JSON"),
+        pytest.param(r"\u12 \uzzzz", r"\u 12 \uzzzz", id="what only looks like one"),
         pytest.param(r"\nu \theta", "ν θ", id="commands that begin like escapes"),
         pytest.param("α → β", r"\alpha \to \beta", id="Greek and arrows"),
         pytest.param("１２ Ａ", "12 a", id="full width"),

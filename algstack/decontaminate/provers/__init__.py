@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from algstack.decontaminate.provers import coq, hollight, isabelle, lean, metamath
@@ -19,4 +20,20 @@ PARSERS: dict[str, Callable[[str], list[Declaration]]] = {
 EXTENSIONS = {".lean": "lean", ".mm": "metamath", ".thy": "isabelle", ".v": "coq"}
 """Languages by the ending of a path, for documents whose `lang` says nothing."""
 
-__all__ = ["EXTENSIONS", "PARSERS", "Declaration"]
+_OTHER_CONTENT_TEXT = {
+    "coq": "Inductive CoInductive Variant Record Structure Class Ltac Ltac2 Notation Infix Scheme Canonical Coercion",
+    "hollight": "let new_type new_constant new_axiom parse_as_infix",
+    "isabelle": (
+        "definition abbreviation primrec fun function inductive inductive_set coinductive datatype codatatype record "
+        "locale class typedef type_synonym consts axiomatization primcorec corec lift_definition quotient_type "
+        "interpretation instance notation syntax translations ML method partial_function overloading"
+    ),
+    "lean": "notation infix infixl infixr prefix postfix macro macro_rules syntax elab elab_rules run_cmd simproc",
+}
+OTHER_CONTENT = {
+    lang: re.compile(rf"^\s*(?:[@#]\[[^\]]*\]\s*)?(?:[a-z]+\s+)??(?:{'|'.join(words.split())})(?![\w'])", re.MULTILINE)
+    for lang, words in _OTHER_CONTENT_TEXT.items()
+}
+"""What begins a line that teaches something and is no declaration that the parsers find."""
+
+__all__ = ["EXTENSIONS", "OTHER_CONTENT", "PARSERS", "Declaration"]

@@ -39,6 +39,9 @@ _DECLARATIONS = (
 _ANYWHERE = ("theorem", "lemma", "example", "def", "namespace")
 """Reserved words that begin a command wherever they stand outside brackets."""
 
+_FIRST_IN_LINE = (*_ANYWHERE, "instance", "structure", "inductive", "abbrev", "opaque")
+"""Reserved words that begin a command where they begin a line, however deep: no line of a proof begins with them."""
+
 _MODIFIERS_TEXT = (
     "private protected noncomputable nonrec unsafe partial local scoped meta public mutual irreducible_def"
 )
@@ -145,7 +148,8 @@ def _starts(text: str, masked: Masked) -> Iterator[_Command]:
     code, is_lean_3 = masked.text, _LEAN_3.search(masked.text) is not None
     last: _Command | None = None  # the last one accepted
     column, depth = 0, 0  # of the declaration that is open; of Lean 3's begin … end in it
-    for at, after, word in _tokens(text, masked):
+    tokens = list(_tokens(text, masked))
+    for (at, after, word), leads_to in zip(tokens, _leads_to(tokens, code), strict=True):
         if word in ("begin", "match", "calc"):
             depth += is_lean_3 and word != "calc"
             continue
@@ -159,7 +163,7 @@ def _starts(text: str, masked: Masked) -> Iterator[_Command]:
         own_column = at - start
         opens = is_next or is_scoped
         if not opens and is_first:
-            opens = last is None or own_column <= column or (word in _ANYWHERE and not depth)
+            opens = last is None or own_column <= column or (leads_to in _FIRST_IN_LINE and not depth)
         elif not opens and word in _ANYWHERE and not depth:
             # `For example, …` is prose.
             says = word != "example" or _BINDER.match(code, after) is not None
@@ -170,6 +174,17 @@ def _starts(text: str, masked: Masked) -> Iterator[_Command]:
             column, depth = own_column, 0
         last = _Command(at, word, at, after, own_column)
         yield last
+
+
+def _leads_to(tokens: list[tuple[int, int, str]], code: str) -> list[str]:
+    """Return for each attribute, doc-comment or modifier the word that it stands before; for each other word itself."""
+    words: list[str] = []
+    for number in range(len(tokens) - 1, -1, -1):
+        _, after, word = tokens[number]
+        if words and word in (*_MODIFIERS, "@[", _DOC) and not code[after : tokens[number + 1][0]].strip():
+            word = words[-1]
+        words.append(word)
+    return words[::-1]
 
 
 def _tokens(text: str, masked: Masked) -> Iterator[tuple[int, int, str]]:

@@ -63,10 +63,11 @@ class _Reader:
         return self.found
 
     def _with_comment(self, at: int) -> int:
-        """Return where the description of what begins at `at` begins."""
-        if self.comment is None or self.text[self.comment[1] : at].strip():
+        """Return where the description of what begins at `at` begins: a comment with no empty line behind it."""
+        if self.comment is None:
             return at
-        return self.comment[0]
+        gap = self.text[self.comment[1] : at]
+        return at if gap.strip() or gap.count("\n") > 1 else self.comment[0]
 
     def _statement(self, kind: str, tokens: Iterator[re.Match[str]]) -> None:
         words, end, is_whole = self._to_end(tokens)

@@ -171,3 +171,10 @@ def test_what_cannot_be_told_is_said(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "theorem", "@[", "theorem theorem", "end end", "/--", "namespace", '"'])
 def test_whatever_is_written_is_read(text: str) -> None:
     declarations(text)
+
+
+def test_a_deeper_declaration_is_one_of_its_own() -> None:
+    first, second = "theorem one : 1 = 1 := by\n  simp", "  /-- Doc. -/\n  @[simp]\n    theorem two : 2 = 2 := rfl"
+    third = "    instance : Inhabited Nat where\n      default := 1"
+    text = f"{first}\n\n{second}\n\n{third}\n"
+    assert [text[one.start : one.end] for one in declarations(text)] == [first, second.lstrip(), third.lstrip()]

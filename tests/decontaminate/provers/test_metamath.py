@@ -59,3 +59,10 @@ def test_no_end_is_not_whole() -> None:
 @pytest.mark.parametrize("text", ["", "$(", "$}", "$e", "$p", "${ ${"])
 def test_whatever_is_written_is_read(text: str) -> None:
     declarations(text)
+
+
+def test_a_comment_with_an_empty_line_behind_it_is_no_description() -> None:
+    text = "$( About the section. $)\n\n$( About it. $)\na $p |- ph $= ? $.\n"
+    assert [text[one.start : one.end] for one in declarations(text)] == ["$( About it. $)\na $p |- ph $= ? $."]
+    apart = text.replace("it. $)\n", "it. $)\n\n")
+    assert [apart[one.start : one.end] for one in declarations(apart)] == ["a $p |- ph $= ? $."]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from algstack.data import cache_folder
 from algstack.dataset import written_atomically
 from algstack.errors import AlgstackError
-from algstack.filter.scan import Bytes, as_texts
+from algstack.texts import Bytes, Texts, as_texts
 
 
 class _Model(NamedTuple):
@@ -65,11 +65,15 @@ def _unpack() -> tuple[_Model, list[str]]:
 
 def identify(texts: pl.Series) -> pl.Series:
     """Return the ISO 639-1 code of each text's most probable language."""
+    return pl.Series("language", languages(as_texts(texts)), pl.String)
+
+
+def languages(texts: Texts) -> list[str]:
+    """The same of texts that are not Polars' yet."""
     model, names = _load()
-    data, offsets = as_texts(texts)
-    best = np.zeros(len(texts), np.int64)
-    _classify(data, offsets, *model, best)
-    return pl.Series("language", [names[number] for number in best], pl.String)
+    best = np.zeros(len(texts.offsets) - 1, np.int64)
+    _classify(*texts, *model, best)
+    return [names[number] for number in best]
 
 
 LANES = 4

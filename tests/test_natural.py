@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from algstack.filter import natural
+from algstack import natural
 
 TEXTS = [
     "",
