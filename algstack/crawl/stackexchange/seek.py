@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -45,9 +46,16 @@ def part(function: Function) -> Function:
     return cast(Function, _njit(inline="always", nogil=True, error_model="numpy", _nrt=False)(function))
 
 
+def array_of(data: bytes | pa.Buffer) -> Bytes:
+    """Return bytes as an array, without copying them; `seek` may be given all but the last WIDTH."""
+    array = np.frombuffer(data, np.uint8)
+    array.flags.writeable = False  # compiled code is made for one kind of source
+    return array
+
+
 def padded(content: bytes) -> Bytes:
     """Return bytes as an array of which all but the last WIDTH may be given to `seek`."""
-    return np.frombuffer(content + bytes(WIDTH), np.uint8)
+    return array_of(content + bytes(WIDTH))
 
 
 @compiled

@@ -38,8 +38,8 @@ PARTITION_BYTES = 16 << 20
 MAX_PARTITIONS = 512
 """Each has an open file while the dump is read, and most systems allow 1,024."""
 
-BUFFER_BYTES = 24 << 20
-"""Posts of all partitions that wait to be written."""
+FILE_BUFFER_BYTES = 1 << 15
+"""Bytes of each partition that wait to be written: Arrow writes every buffer of every column by itself."""
 
 SPILL = pa.schema(
     [("question", pa.int64()), ("post", pa.int64()), ("kind", pa.int16()), ("error", pa.string()), *list(POSTS)[1:]]
@@ -129,7 +129,7 @@ def _spill_tables(dump: Dump, folder: Path, extras: frozenset[str]) -> str | Non
                     for spilled in _comments(chunks):
                         comments.add(spilled)
                 else:
-                    for spilled in _READERS[table](chunks):
+                    for spilled in _posts(chunks, count) if table == tables.POSTS else _READERS[table](chunks):
                         posts.add(spilled)
                         if places is not None and table == tables.POSTS:
                             places.note(spilled)
@@ -199,10 +199,9 @@ def _ids(block: Block, *names: str) -> pl.DataFrame:
     return pl.DataFrame({name: pl.Series(name, block.columns[name], pl.String) for name in names})
 
 
-def _posts(chunks: Iterable[bytes]) -> Iterator[pa.RecordBatch]:
-    """Yield the posts as rows of SPILL."""
+def _posts(chunks: Iterable[bytes], partitions: int = 1) -> Iterator[pa.RecordBatch]:
+    """Yield the posts as rows of SPILL, those of one partition together."""
     for block in blocks(chunks, "posts", NAMES):
-        table, errors = table_of(block)
         number = block.first + 1 + pl.int_range(pl.len())
         kind = pl.col("PostTypeId").cast(pl.Int16, strict=False).fill_null(UNKNOWN)
         ids = _ids(block, "Id", "PostTypeId", "ParentId").select(
@@ -214,17 +213,18 @@ def _posts(chunks: Iterable[bytes]) -> Iterator[pa.RecordBatch]:
             post=pl.coalesce("own", "number"),
             kind=pl.when(pl.col("own").is_null()).then(pl.lit(BAD, pl.Int16)).otherwise("kind"),
         )
+        # In this order from the start: so the texts, which are nearly all of it, need not be moved.
+        order = np.argsort(rows["question"].to_numpy() % partitions, kind="stable")
+        table, errors = table_of(block, order)
         more = {name: table.column(name).combine_chunks() for name in POSTS.names[1:]}
         more["error"] = errors
         if block.bad:
-            places = pa.array([place in block.bad for place in range(len(block))])
-            more["error"] = pc.replace_with_mask(
-                errors.cast(pa.string()), places, pa.array([block.bad[place].error for place in sorted(block.bad)])
-            )
-            more["body"] = pc.replace_with_mask(
-                more["body"], places, pa.array([block.bad[place].start for place in sorted(block.bad)])
-            )
-        yield _batch(rows, more)
+            bad = [block.bad[place] for place in order.tolist() if place in block.bad]
+            places = pa.array(np.isin(order, list(block.bad)))
+            errors = errors.cast(pa.string())
+            more["error"] = pc.replace_with_mask(errors, places, pa.array([row.error for row in bad]))
+            more["body"] = pc.replace_with_mask(more["body"], places, pa.array([row.start for row in bad]))
+        yield _batch(rows[order], more)
 
 
 def _links(chunks: Iterable[bytes]) -> Iterator[pa.RecordBatch]:
@@ -266,7 +266,6 @@ def _users(chunks: Iterable[bytes]) -> Iterator[tuple[int, str]]:
 
 
 _READERS: Mapping[str, Callable[[Iterable[bytes]], Iterator[pa.RecordBatch]]] = {
-    tables.POSTS: _posts,
     tables.LINKS: _links,
     tables.TAGS: _tags,
 }
@@ -281,41 +280,29 @@ class _Partitions:
 
     def __init__(self, folder: Path, name: str, count: int) -> None:
         self._count = count
-        self._waiting: list[pa.RecordBatch] = []
-        self._places: list[Ids] = []
-        self._bytes = 0
         options = pa.ipc.IpcWriteOptions(compression="lz4")
-        self._files = [pa.OSFile(str(partition_path(folder, number, name)), "wb") for number in range(count)]
+        paths = [str(partition_path(folder, number, name)) for number in range(count)]
+        self._files = [pa.output_stream(path, compression=None, buffer_size=FILE_BUFFER_BYTES) for path in paths]
         self._writers = [pa.ipc.new_stream(file, SPILL, options=options) for file in self._files]
 
     def __enter__(self) -> _Partitions:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._flush()
         for writer, file in zip(self._writers, self._files, strict=True):
             writer.close()
             file.close()
 
     def add(self, rows: pa.RecordBatch, places: Ids | None = None) -> None:
         """Add rows: to those partitions, or to those of their questions."""
-        self._waiting.append(rows)
-        self._places.append(rows.column("question").to_numpy() % self._count if places is None else places)
-        self._bytes += rows.nbytes
-        if self._bytes >= BUFFER_BYTES:
-            self._flush()
-
-    def _flush(self) -> None:
-        if not self._waiting:
-            return
-        places = np.concatenate(self._places)
-        order = np.argsort(places, kind="stable")
-        rows = pa.Table.from_batches(self._waiting).take(pa.array(order)).combine_chunks().to_batches()
-        ends = np.searchsorted(places[order], np.arange(self._count + 1))
-        self._waiting, self._places, self._bytes = [], [], 0
-        for (whole,) in [rows] if rows else []:
-            for number in np.flatnonzero(np.diff(ends)).tolist():
-                self._writers[number].write_batch(whole.slice(ends[number], ends[number + 1] - ends[number]))
+        if places is None:
+            places = rows.column("question").to_numpy() % self._count
+        if (np.diff(places) < 0).any():
+            order = np.argsort(places, kind="stable")
+            rows, places = rows.take(pa.array(order)), places[order]
+        ends = np.searchsorted(places, np.arange(self._count + 1))
+        for number in np.flatnonzero(np.diff(ends)).tolist():
+            self._writers[number].write_batch(rows.slice(ends[number], ends[number + 1] - ends[number]))
 
 
 def partition_path(folder: Path, number: int, name: str = "posts") -> Path:
@@ -331,7 +318,7 @@ def read_partition(spilled: SpilledDump, number: int, go: int, name: str = "post
     path = partition_path(spilled.folder, number, name)
     if not path.exists():
         return SPILL.empty_table()
-    with pa.OSFile(str(path)) as file:
+    with pa.memory_map(str(path)) as file:
         in_goes = name == "posts" and spilled.goes > 1
         batches = [_of_go(batch, spilled, go) if in_goes else batch for batch in pa.ipc.open_stream(file)]
     table = pa.Table.from_batches(batches, SPILL)

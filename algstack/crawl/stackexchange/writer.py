@@ -1111,25 +1111,26 @@ def _tag(writer: Any, text: Any, at: Any, end: Any) -> Any:
 
 
 @compiled
-def write_all(writer: Any, offsets: Any, joined: Any, written: Any, statuses: Any) -> Any:
-    """Write the Markdown of the posts that lie between offsets of the source, one behind the other.
+def write_all(writer: Any, begins: Any, ends: Any, joined: Any, written: Any, statuses: Any) -> Any:
+    """Write the Markdown of some posts, one behind the other.
 
     Args:
         writer: a new one.
-        offsets: one more than there are posts.
+        begins: where each post begins in the source,
+        ends: and where it ends.
         joined: no formula has tags inside, or they are to stay.
         written: gets the offsets of the Markdown.
         statuses: gets the status of each post; one that is not DONE has no Markdown.
     """
     now = writer.now
     written[0] = 0
-    for post in range(offsets.size - 1):
+    for post in range(begins.size):
         for register in range(REGISTERS):
             now[register] = 0
         now[SIZE] = now[START] = now[FLOOR] = written[post]
         now[FRESH] = now[LOOSE] = 1
         now[JOINED] = joined
-        at, end, skip = offsets[post], offsets[post + 1], NO
+        at, end, skip = begins[post], ends[post], NO
         while now[STATUS] == DONE:
             text = at
             at = _put_until_tag(writer, at, end, skip)
