@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from algstack.crawl.files import FileReader, RowBuffer
-from algstack.crawl.stackexchange import listing, spill
+from algstack.crawl.stackexchange import listing, plain, spill
 from algstack.crawl.stackexchange.dump import COMMENTS, USERS, Dump, open_dump
-from algstack.crawl.stackexchange.names import open_names
+from algstack.crawl.stackexchange.names import Names, open_names
 from algstack.crawl.stackexchange.posts import POSTS, Post
 from algstack.crawl.stackexchange.threads import Drop, Extras, Policy, Site, tag_wiki, thread
 from algstack.crawl.task import CrawlTask, paths_of
@@ -124,12 +124,20 @@ def read_dump(
 
 
 def read_partition(site: Site, spilled: spill.SpilledDump, number: int) -> Iterator[pa.RecordBatch]:
-    """Yield the documents and drops of one partition, by question; the first one also tells of the dump's end."""
+    """Yield the documents and drops of one partition; the first one also tells of the dump's end.
+
+    First come the plain threads, then all others, each by question.
+    """
     buffer = RowBuffer()
     extras = Extras(names=open_names(spilled.folder))
     for go in range(spilled.goes):
+        rows = spill.read_partition(spilled, number, go)
         extras = extras._replace(comments=_comments(spilled, number, go))
-        for _, group in groupby(_rows(spill.read_partition(spilled, number, go)), key=itemgetter(0)):
+        if not extras.comments and not isinstance(extras.names, Names):
+            documents, rows = plain.documents(site, rows)
+            if documents is not None:
+                yield documents
+        for _, group in groupby(_rows(spill.by_question(rows)), key=itemgetter(0)):
             document, drops = _read_group(site, list(group), extras)
             if document is not None:
                 buffer.keep(document)

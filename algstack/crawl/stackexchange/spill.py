@@ -32,8 +32,8 @@ from algstack.errors import SourceError
 
 Ids = npt.NDArray[np.int64]
 
-PARTITION_BYTES = 16 << 20
-"""XML whose posts a worker should have in memory at once: about five times as much, with their documents."""
+PARTITION_BYTES = 32 << 20
+"""XML whose posts a worker should have in memory at once: about four times as much, with their documents."""
 
 MAX_PARTITIONS = 512
 """Each has an open file while the dump is read, and most systems allow 1,024."""
@@ -311,7 +311,7 @@ def partition_path(folder: Path, number: int, name: str = "posts") -> Path:
 
 
 def read_partition(spilled: SpilledDump, number: int, go: int, name: str = "posts") -> pa.Table:
-    """Return the rows of one go at a partition, sorted by question and then in the dump's order.
+    """Return the rows of one go at a partition, in the dump's order.
 
     A question is whole within a go. Comments are all there in every one: they know their post, but not its question.
     """
@@ -321,8 +321,12 @@ def read_partition(spilled: SpilledDump, number: int, go: int, name: str = "post
     with pa.memory_map(str(path)) as file:
         in_goes = name == "posts" and spilled.goes > 1
         batches = [_of_go(batch, spilled, go) if in_goes else batch for batch in pa.ipc.open_stream(file)]
-    table = pa.Table.from_batches(batches, SPILL)
-    return table.take(pa.array(np.argsort(table.column("question").to_numpy(), kind="stable")))
+    return pa.Table.from_batches(batches, SPILL)
+
+
+def by_question(rows: pa.Table) -> pa.Table:
+    """Return rows sorted by question, those of one question in their order."""
+    return rows.take(pa.array(np.argsort(rows.column("question").to_numpy(), kind="stable")))
 
 
 def _of_go(batch: pa.RecordBatch, spilled: SpilledDump, go: int) -> pa.RecordBatch:

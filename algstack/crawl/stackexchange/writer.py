@@ -767,6 +767,8 @@ def _put_ticks(writer: Any, number: Any) -> Any:
 def _code(writer: Any, key: Any, at: Any, end: Any) -> Any:
     """Write inline code; return where the text after it begins."""
     stop, after, longest, _, _, _ = _read_code(writer, key, at, end)
+    if writer.now[STATUS]:
+        return end
     _begin_inline(writer)
     begin = writer.now[SIZE]
     _put_ticks(writer, longest + 1)
@@ -787,6 +789,8 @@ def _code(writer: Any, key: Any, at: Any, end: Any) -> Any:
 def _preformatted(writer: Any, key: Any, tag: Any, at: Any, end: Any) -> Any:
     """Write a code block at the left margin, fenced by more backticks than it holds; return where text goes on."""
     stop, after, longest, inner, inner_end, inner_none = _read_code(writer, key, at, end)
+    if writer.now[STATUS]:
+        return end
     begin, language_end, none = _language(writer.source, tag, at)
     if begin == language_end:
         begin, language_end = inner, inner_end

@@ -126,6 +126,8 @@ BROKEN = {
     "brackets with nothing inside": ("<p>a <> b</p>", "a <> b"),
     "cut in a tag": ("<p>a</p><a href=", "a"),
     "comment never closed": ("<p>a</p><!-- x <p>b</p>", "a"),
+    "comment never closed in a code block": ("<pre>a<!--b", "```\na\n```"),
+    "comment never closed in code": ("<p>a <code>b<!--c", "a `b`"),
     "NUL": ("<p>a\0b &#0;</p>", "a\ufffdb \ufffd"),
     "surrogate": ("<p>&#xD800;</p>", "\ufffd"),
     "list items alone": ("<li>a</li><li>b</li>", "- a\n\n- b"),
