@@ -132,7 +132,7 @@ def read_partition(site: Site, spilled: spill.SpilledDump, number: int) -> Itera
     extras = Extras(names=open_names(spilled.folder))
     for go in range(spilled.goes):
         rows = spill.read_partition(spilled, number, go)
-        extras = extras._replace(comments=_comments(spilled, number, go))
+        extras = extras._replace(comments=_comments(spilled, number, rows))
         if not extras.comments and not isinstance(extras.names, Names):
             documents, rows = plain.documents(site, rows)
             if documents is not None:
@@ -168,10 +168,10 @@ def _rows(table: pa.Table) -> Iterator[Row]:
 _POST = ("post", *POSTS.names[1:])
 
 
-def _comments(spilled: spill.SpilledDump, number: int, go: int) -> dict[int, list[Post]]:
-    """Return comments by post, each post's by id."""
+def _comments(spilled: spill.SpilledDump, number: int, posts: pa.Table) -> dict[int, list[Post]]:
+    """Return the comments on some posts by post, each post's by id."""
     found: dict[int, list[Post]] = {}
-    for row in sorted(_rows(spill.read_partition(spilled, number, go, "comments")), key=lambda row: row.post.id):
+    for row in sorted(_rows(spill.read_comments(spilled, number, posts)), key=lambda row: row.post.id):
         found.setdefault(row.question, []).append(row.post)
     return found
 

@@ -158,16 +158,13 @@ class _Places:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._dense = np.zeros(1 << 16, np.uint16)
+        self._dense = np.zeros(self.DENSE, np.uint16)  # of this, memory holds what is written to
         self._sparse: dict[int, int] = {}
 
     def note(self, spilled: pa.RecordBatch) -> None:
         posts, places = spilled.column("post").to_numpy(), spilled.column("question").to_numpy() % self._count
         small = posts < self.DENSE
         self._sparse.update(zip(posts[~small].tolist(), places[~small].tolist(), strict=True))
-        top = int(posts[small].max(initial=0))
-        if top >= len(self._dense):
-            self._dense = np.concatenate([self._dense, np.zeros(top + 1 + top // 8 - len(self._dense), np.uint16)])
         self._dense[posts[small]] = places[small]
 
     def of(self, posts: Ids) -> Ids:
@@ -310,24 +307,34 @@ def partition_path(folder: Path, number: int, name: str = "posts") -> Path:
     return folder / f"{name}-{number:05d}.arrow"
 
 
-def read_partition(spilled: SpilledDump, number: int, go: int, name: str = "posts") -> pa.Table:
-    """Return the rows of one go at a partition, in the dump's order.
+def read_partition(spilled: SpilledDump, number: int, go: int) -> pa.Table:
+    """Return the posts of one go at a partition, and what belongs to their questions, in the dump's order.
 
-    A question is whole within a go. Comments are all there in every one: they know their post, but not its question.
+    A question is whole within a go.
     """
-    path = partition_path(spilled.folder, number, name)
-    if not path.exists():
-        return SPILL.empty_table()
+
+    def is_of_go(questions: Ids) -> npt.NDArray[np.bool_]:
+        return questions // spilled.partitions % spilled.goes == go
+
+    return _read(partition_path(spilled.folder, number), is_of_go if spilled.goes > 1 else None)
+
+
+def read_comments(spilled: SpilledDump, number: int, posts: pa.Table) -> pa.Table:
+    """Return the comments on the posts of one go at a partition."""
+    path = partition_path(spilled.folder, number, "comments")
+    ids = posts.column("post").to_numpy()
+    return _read(path, lambda commented: np.isin(commented, ids)) if path.exists() else SPILL.empty_table()
+
+
+def _read(path: Path, is_wanted: Callable[[Ids], npt.NDArray[np.bool_]] | None) -> pa.Table:
+    """Return the rows of a file whose `question` is wanted, without ever holding the others all at once."""
     with pa.memory_map(str(path)) as file:
-        in_goes = name == "posts" and spilled.goes > 1
-        batches = [_of_go(batch, spilled, go) if in_goes else batch for batch in pa.ipc.open_stream(file)]
-    return pa.Table.from_batches(batches, SPILL)
+        batches: Iterable[pa.RecordBatch] = pa.ipc.open_stream(file)
+        if is_wanted is not None:
+            batches = (batch.filter(pa.array(is_wanted(batch.column("question").to_numpy()))) for batch in batches)
+        return pa.Table.from_batches(batches, SPILL)
 
 
 def by_question(rows: pa.Table) -> pa.Table:
     """Return rows sorted by question, those of one question in their order."""
     return rows.take(pa.array(np.argsort(rows.column("question").to_numpy(), kind="stable")))
-
-
-def _of_go(batch: pa.RecordBatch, spilled: SpilledDump, go: int) -> pa.RecordBatch:
-    return batch.filter(pa.array(batch.column("question").to_numpy() // spilled.partitions % spilled.goes == go))
