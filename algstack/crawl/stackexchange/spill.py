@@ -32,10 +32,10 @@ from algstack.errors import SourceError
 
 Ids = npt.NDArray[np.int64]
 
-PARTITION_BYTES = 32 << 20
+PARTITION_BYTES = 24 << 20
 """XML whose posts a worker should have in memory at once: about four times as much, with their documents."""
 
-MAX_PARTITIONS = 512
+MAX_PARTITIONS = 768
 """Each has an open file while the dump is read, and most systems allow 1,024."""
 
 FILE_BUFFER_BYTES = 1 << 15

@@ -335,7 +335,7 @@ def _kind(key: Any) -> Any:
 @compiled
 def _tag_end(source: Any, at: Any, end: Any) -> Any:
     """Return where the `>` of a tag stands, `end` if it has none. One inside a quoted value is none."""
-    quote = 0
+    quote, value = 0, False
     while at < end:
         byte = source[at]
         if quote:
@@ -343,10 +343,11 @@ def _tag_end(source: Any, at: Any, end: Any) -> Any:
                 quote = 0
         elif byte == 62:  # >
             return at
-        elif byte == 34 or (byte == 39 and source[at - 1] == 61):  # " or ='
-            quote = byte
         elif byte == 60:  # <
             return end
+        elif value and (byte == 34 or byte == 39):  # " '
+            quote = byte
+        value = not quote and (byte == 61 or (value and _is_space(byte)))  # =
         at += 1
     return end
 

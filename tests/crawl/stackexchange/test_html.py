@@ -128,6 +128,8 @@ BROKEN = {
     "comment never closed": ("<p>a</p><!-- x <p>b</p>", "a"),
     "comment never closed in a code block": ("<pre>a<!--b", "```\na\n```"),
     "comment never closed in code": ("<p>a <code>b<!--c", "a `b`"),
+    "a tag in a value": ('<p><a href="x<a href="y" b="z">c" d="e">f</a></p>', '[c" d="e">f](<x<a href=>)'),
+    "a quote too many": ('<p><a href="x"">c</a> d</p>', "[c](x) d"),
     "NUL": ("<p>a\0b &#0;</p>", "a\ufffdb \ufffd"),
     "surrogate": ("<p>&#xD800;</p>", "\ufffd"),
     "list items alone": ("<li>a</li><li>b</li>", "- a\n\n- b"),
