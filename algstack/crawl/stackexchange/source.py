@@ -46,7 +46,7 @@ def _plan_dump(source: StackExchangeSource, path: Path, key: str) -> Iterator[Cr
         raise SourceError(f"source `{source.name}`: {error}") from None
     site = Site(dump.site, source.name, source.revision, policy_of(source))
     modified = [(path / name if path.is_dir() else path).stat().st_mtime_ns for name in sorted(dump.names.values())]
-    inputs = [dump.site, dump.path.name, dump.names, dump.sizes, modified]
+    inputs = [spill.CODE, dump.site, dump.path.name, dump.names, dump.sizes, modified]
     # Named by what is spilled: an interrupted crawl of the same dump goes on with its spill.
     extras = _extras(source, dump)
     folder = f"{key}-{fingerprint([inputs, sorted(extras)])[:16]}"

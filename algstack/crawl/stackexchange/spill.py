@@ -32,6 +32,9 @@ from algstack.errors import SourceError
 
 Ids = npt.NDArray[np.int64]
 
+CODE = "spill-2"
+"""Raise when posts come into other partitions, or in another order: what was made of some is then made anew."""
+
 PARTITION_BYTES = 24 << 20
 """XML whose posts a worker should have in memory at once: about four times as much, with their documents."""
 
@@ -162,7 +165,10 @@ class _Places:
         self._sparse: dict[int, int] = {}
 
     def note(self, spilled: pa.RecordBatch) -> None:
-        posts, places = spilled.column("post").to_numpy(), spilled.column("question").to_numpy() % self._count
+        posts, places = (
+            spilled.column("post").to_numpy(),
+            _partition_of(spilled.column("question").to_numpy(), self._count),
+        )
         small = posts < self.DENSE
         self._sparse.update(zip(posts[~small].tolist(), places[~small].tolist(), strict=True))
         self._dense[posts[small]] = places[small]
@@ -211,7 +217,7 @@ def _posts(chunks: Iterable[bytes], partitions: int = 1) -> Iterator[pa.RecordBa
             kind=pl.when(pl.col("own").is_null()).then(pl.lit(BAD, pl.Int16)).otherwise("kind"),
         )
         # In this order from the start: so the texts, which are nearly all of it, need not be moved.
-        order = np.argsort(rows["question"].to_numpy() % partitions, kind="stable")
+        order = np.argsort(_partition_of(rows["question"].to_numpy(), partitions), kind="stable")
         table, errors = table_of(block, order)
         more = {name: table.column(name).combine_chunks() for name in POSTS.names[1:]}
         more["error"] = errors
@@ -293,13 +299,22 @@ class _Partitions:
     def add(self, rows: pa.RecordBatch, places: Ids | None = None) -> None:
         """Add rows: to those partitions, or to those of their questions."""
         if places is None:
-            places = rows.column("question").to_numpy() % self._count
+            places = _partition_of(rows.column("question").to_numpy(), self._count)
         if (np.diff(places) < 0).any():
             order = np.argsort(places, kind="stable")
             rows, places = rows.take(pa.array(order)), places[order]
         ends = np.searchsorted(places, np.arange(self._count + 1))
         for number in np.flatnonzero(np.diff(ends)).tolist():
             self._writers[number].write_batch(rows.slice(ends[number], ends[number + 1] - ends[number]))
+
+
+def _partition_of(questions: Ids, count: int) -> Ids:
+    return _spread(questions) % count
+
+
+def _spread(questions: Ids) -> Ids:
+    """Return other numbers for ids: a site's questions may have, say, nearly all of them the same last bits."""
+    return (questions.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(24)).astype(np.int64)
 
 
 def partition_path(folder: Path, number: int, name: str = "posts") -> Path:
@@ -314,7 +329,8 @@ def read_partition(spilled: SpilledDump, number: int, go: int) -> pa.Table:
     """
 
     def is_of_go(questions: Ids) -> npt.NDArray[np.bool_]:
-        return questions // spilled.partitions % spilled.goes == go
+        found: npt.NDArray[np.bool_] = _spread(questions) // spilled.partitions % spilled.goes == go
+        return found
 
     return _read(partition_path(spilled.folder, number), is_of_go if spilled.goes > 1 else None)
 

@@ -18,7 +18,13 @@ from algstack.crawl.stackexchange.threads import NOTHING, Policy, Site
 from benchmarks.stackexchange import Shapes
 from tests.crawl.stackexchange import dumps
 
-BODIES = [*Shapes(7).fragments(60), "", "<pre><code>x\n</code></pre>", "<p>é ∀ <code>y</code></p>", "<p>&nosuch; <b>c</p>"]
+BODIES = [
+    *Shapes(7).fragments(60),
+    "",
+    "<pre><code>x\n</code></pre>",
+    "<p>é ∀ <code>y</code></p>",
+    "<p>&nosuch; <b>c</p>",
+]
 TITLES = ["Plain", "  two\n words\x1cmore ", " ", "Été $x$", 'A "quoted" one [duplicate]', "{} {braces}"]
 TAGS = ["<linear-algebra><python>", "|tag\u00e9|lean4|", "", "|a&b|"]
 LICENSES = [None, "CC BY-SA 2.5", "CC BY-SA 3.0", "CC BY-SA 4.0", "MIT"]
@@ -81,7 +87,9 @@ def test_says_the_same_as_thread_by_thread(policy: Policy, seed: int, tmp_path: 
     assert documents is not None
     (whole,) = wanted.flush()
     found = documents.to_pylist()
-    assert [row["id"] for row in found] == sorted((row["id"] for row in found), key=lambda name: int(name.split("/")[-1]))
+    assert [row["id"] for row in found] == sorted(
+        (row["id"] for row in found), key=lambda name: int(name.split("/")[-1])
+    )
     by_id = {row["id"]: row for row in whole.to_pylist()}
     assert found == [by_id[row["id"]] for row in found]
     assert documents.num_rows > 5
