@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from algstack.crawl.stackexchange import spill
 from algstack.crawl.stackexchange.posts import tags_of
-from algstack.crawl.stackexchange.seek import WIDTH, Bytes, Numbers, compiled, copy, seek
+from algstack.crawl.stackexchange.seek import WIDTH, Bytes, Numbers, compiled, copy, room_for, seek
 from algstack.crawl.stackexchange.sites import code_language
 from algstack.crawl.stackexchange.threads import LANG, Policy, Site, json_tags
 from algstack.crawl.stackexchange.writer import NO_LANGUAGE
@@ -212,7 +212,7 @@ def _text(rows: pl.DataFrame, starts: Numbers, bodies: pa.ChunkedArray) -> pa.St
     places = rows["row"].to_numpy().astype(np.int64)
     begins, ends = offsets[places], offsets[places + 1]
     fences = np.count_nonzero(source[:-WIDTH] == NO_LANGUAGE) * int(np.diff(language_ends).max())
-    out = np.empty(int((ends - begins).sum() + heading_ends[-1] + fences + len(starts)), np.uint8)
+    out = room_for(int((ends - begins).sum() + heading_ends[-1] + fences + len(starts)))
     found, lasts = np.zeros(len(starts) + 1, np.int32), np.append(starts[1:], rows.height)
     _join(source, begins, ends, headings, heading_ends, languages, language_ends, language, lasts, out, found)
     return pa.StringArray.from_buffers(len(starts), pa.py_buffer(found), pa.py_buffer(out))
@@ -231,7 +231,8 @@ def _bytes_of(column: Any) -> tuple[Bytes, Numbers]:
         pieces.append(np.frombuffer(data or b"", np.uint8)[starts[0] : starts[-1]])
         offsets.append(starts[1:] - starts[0] + end)
         end = int(offsets[-1][-1])
-    array = np.concatenate([*pieces, np.zeros(WIDTH, np.uint8)])
+    array = room_for(end + WIDTH)
+    np.concatenate([*pieces, np.zeros(WIDTH, np.uint8)], out=array)
     array.flags.writeable = False
     return array, np.concatenate(offsets)
 

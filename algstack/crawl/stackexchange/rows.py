@@ -16,13 +16,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from algstack.crawl.stackexchange.dump import Broken
-from algstack.crawl.stackexchange.seek import WIDTH, Bytes, array_of, compiled, copy, seek
+from algstack.crawl.stackexchange.seek import WIDTH, Bytes, array_of, compiled, copy, inner, room_for, seek
 from algstack.crawl.stackexchange.writer import key_of
 from algstack.errors import SourceError
 
 _ROOT = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<([A-Za-z][\w.-]*)", re.DOTALL)
 
-BLOCK_BYTES = 32 << 20
+BLOCK_BYTES = 16 << 20
 """What is looked at, and spilled, together: so much that each of hundreds of partitions gets a fair piece of it."""
 
 MAX_ROW_BYTES = 64 << 20
@@ -73,9 +73,11 @@ def blocks(chunks: Iterable[bytes], root: str, names: Sequence[str]) -> Iterator
     first = 0
     for data, end in _portions(chunks, root):
         block = _read(data, end, first, names)
+        del data
+        first += len(block)
         if len(block):
             yield block
-            first += len(block)
+        del block  # before more is read: these are large
 
 
 def _portions(chunks: Iterable[bytes], root: str) -> Iterator[tuple[bytes, int]]:
@@ -84,12 +86,14 @@ def _portions(chunks: Iterable[bytes], root: str) -> Iterator[tuple[bytes, int]]
     more, position, broken = [_head(stream, root)], 0, None
     while True:
         portion = b"".join([*more, _PADDING])
+        more = []
         # The last element may go on in the next chunk.
         end = max(portion.rfind(b"<"), 0)
         if end:
             yield portion, end
         rest = portion[end:-WIDTH]
         position += end
+        del portion
         if broken is not None:
             break
         if len(rest) > MAX_ROW_BYTES:
@@ -187,7 +191,7 @@ def _is_utf8(data: bytes, end: int) -> bool:
 
 def _strings(source: Bytes, values: Positions, nuls: int) -> pa.StringArray:
     """Return the values of one attribute, unescaped, with WIDTH bytes of room behind them in their buffer."""
-    out = np.empty(int((values[:, 1] - values[:, 0]).sum()) + 2 * nuls + WIDTH, np.uint8)
+    out = room_for(int((values[:, 1] - values[:, 0]).sum()) + 2 * nuls + WIDTH)
     offsets = np.empty(len(values) + 1, np.int32)
     _unescape_all(source, values, out, offsets)
     known = np.packbits(values[:, 0] >= 0, bitorder="little")
@@ -200,7 +204,7 @@ def _strings(source: Bytes, values: Positions, nuls: int) -> pa.StringArray:
 _NUL, _AND, _LESS = map(np.int64, b"\0&<")
 
 
-@compiled
+@inner
 def _is_space(byte: Any) -> Any:
     return byte == 32 or byte == 10 or byte == 13 or byte == 9
 
@@ -253,7 +257,7 @@ def _find_rows(data: Any, end: Any, keys: Any, bounds: Any, values: Any, good: A
         rows += 1
 
 
-@compiled
+@inner
 def _read_attributes(data: Any, at: Any, end: Any, keys: Any, values: Any) -> Any:
     """Read a row's attributes; return (where it ends, or cannot be read on; whether it ends there)."""
     while True:
@@ -290,7 +294,7 @@ def _read_attributes(data: Any, at: Any, end: Any, keys: Any, values: Any) -> An
         at += 1
 
 
-@compiled
+@inner
 def _is_name(byte: Any) -> Any:
     return 97 <= (byte | 32) <= 122 or 48 <= byte <= 58 or byte == 95 or byte == 45 or byte == 46  # letters 0-9:_-.
 
@@ -314,7 +318,7 @@ def _unescape_all(data: Any, values: Any, out: Any, offsets: Any) -> Any:
         offsets[row + 1] = size
 
 
-@compiled
+@inner
 def _reference(data: Any, at: Any, end: Any) -> Any:
     """Return (the character that the reference after an `&` means, its length); (0, 0) if there is none."""
     left = end - at
@@ -349,7 +353,7 @@ def _reference(data: Any, at: Any, end: Any) -> Any:
     return code if valid else 0xFFFD, stop + 1 - at
 
 
-@compiled
+@inner
 def _digit(byte: Any, hexadecimal: Any) -> Any:
     if 48 <= byte <= 57:
         return np.int64(byte) - 48
@@ -358,7 +362,7 @@ def _digit(byte: Any, hexadecimal: Any) -> Any:
     return -1
 
 
-@compiled
+@inner
 def _put_character(out: Any, size: Any, code: Any) -> Any:
     """Write a character as UTF-8; return where the next one goes."""
     if code < 0x80:

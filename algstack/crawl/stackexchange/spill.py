@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -204,30 +205,33 @@ def _ids(block: Block, *names: str) -> pl.DataFrame:
 
 def _posts(chunks: Iterable[bytes], partitions: int = 1) -> Iterator[pa.RecordBatch]:
     """Yield the posts as rows of SPILL, those of one partition together."""
-    for block in blocks(chunks, "posts", NAMES):
-        number = block.first + 1 + pl.int_range(pl.len())
-        kind = pl.col("PostTypeId").cast(pl.Int16, strict=False).fill_null(UNKNOWN)
-        ids = _ids(block, "Id", "PostTypeId", "ParentId").select(
-            own=_id("Id"), parent=_id("ParentId"), kind=pl.when(kind >= 0).then(kind).otherwise(UNKNOWN), number=number
-        )
-        parent = pl.when(pl.col("kind") == ANSWER).then("parent")
-        rows = ids.select(
-            question=pl.coalesce(pl.when(pl.col("own").is_not_null()).then(parent), "own", "number"),
-            post=pl.coalesce("own", "number"),
-            kind=pl.when(pl.col("own").is_null()).then(pl.lit(BAD, pl.Int16)).otherwise("kind"),
-        )
-        # In this order from the start: so the texts, which are nearly all of it, need not be moved.
-        order = np.argsort(_partition_of(rows["question"].to_numpy(), partitions), kind="stable")
-        table, errors = table_of(block, order)
-        more = {name: table.column(name).combine_chunks() for name in POSTS.names[1:]}
-        more["error"] = errors
-        if block.bad:
-            bad = [block.bad[place] for place in order.tolist() if place in block.bad]
-            places = pa.array(np.isin(order, list(block.bad)))
-            errors = errors.cast(pa.string())
-            more["error"] = pc.replace_with_mask(errors, places, pa.array([row.error for row in bad]))
-            more["body"] = pc.replace_with_mask(more["body"], places, pa.array([row.start for row in bad]))
-        yield _batch(rows[order], more)
+    return map(partial(_posts_of, partitions=partitions), blocks(chunks, "posts", NAMES))
+
+
+def _posts_of(block: Block, partitions: int) -> pa.RecordBatch:
+    number = block.first + 1 + pl.int_range(pl.len())
+    kind = pl.col("PostTypeId").cast(pl.Int16, strict=False).fill_null(UNKNOWN)
+    ids = _ids(block, "Id", "PostTypeId", "ParentId").select(
+        own=_id("Id"), parent=_id("ParentId"), kind=pl.when(kind >= 0).then(kind).otherwise(UNKNOWN), number=number
+    )
+    parent = pl.when(pl.col("kind") == ANSWER).then("parent")
+    rows = ids.select(
+        question=pl.coalesce(pl.when(pl.col("own").is_not_null()).then(parent), "own", "number"),
+        post=pl.coalesce("own", "number"),
+        kind=pl.when(pl.col("own").is_null()).then(pl.lit(BAD, pl.Int16)).otherwise("kind"),
+    )
+    # In this order from the start: so the texts, which are nearly all of it, need not be moved.
+    order = np.argsort(_partition_of(rows["question"].to_numpy(), partitions), kind="stable")
+    table, errors = table_of(block, order)
+    more = {name: table.column(name).combine_chunks() for name in POSTS.names[1:]}
+    more["error"] = errors
+    if block.bad:
+        bad = [block.bad[place] for place in order.tolist() if place in block.bad]
+        places = pa.array(np.isin(order, list(block.bad)))
+        errors = errors.cast(pa.string())
+        more["error"] = pc.replace_with_mask(errors, places, pa.array([row.error for row in bad]))
+        more["body"] = pc.replace_with_mask(more["body"], places, pa.array([row.start for row in bad]))
+    return _batch(rows[order], more)
 
 
 def _links(chunks: Iterable[bytes]) -> Iterator[pa.RecordBatch]:
