@@ -87,6 +87,7 @@ def _spill(dump: Dump, folder: str, extras: frozenset[str], reader: FileReader) 
 def _read(site: Site, folder: str, number: int, reader: FileReader) -> Iterator[pa.RecordBatch]:
     spilled = spill.load(reader.scratch / folder)
     assert spilled is not None  # `prepare` has run
+    pa.default_memory_pool().release_unused()  # what the partition before this one was in
     return read_partition(site, spilled, number)
 
 
