@@ -672,7 +672,7 @@ def _read_code(writer: Any, key: Any, at: Any, end: Any) -> Any:
         where the name of a language begins and ends that a `code` inside it has, and whether that says "none".
     """
     source = writer.source
-    depth, longest, run = 1, 0, 0
+    depth, inside, longest, run = 1, 0, 0, 0
     language, language_end, none = 0, 0, False
     while at < end:
         stop = seek(source, at, end, LESS, TICK)
@@ -696,6 +696,10 @@ def _read_code(writer: Any, key: Any, at: Any, end: Any) -> Any:
         stop = _tag_end(source, after, end)
         if not name or stop == end:
             break
+        if P == _kind(name) or LI <= _kind(name) <= QUOTE:
+            inside += -1 if closing else 1
+            if inside < 0:  # the end of what the code stands in, which never was closed
+                break
         if name == key:
             depth += -1 if closing else 1
             if not depth:
