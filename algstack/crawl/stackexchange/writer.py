@@ -696,7 +696,7 @@ def _read_code(writer: Any, key: Any, at: Any, end: Any) -> Any:
         stop = _tag_end(source, after, end)
         if not name or stop == end:
             break
-        if P == _kind(name) or LI <= _kind(name) <= QUOTE:
+        if _kind(name) == P or LI <= _kind(name) <= QUOTE:
             inside += -1 if closing else 1
             if inside < 0:  # the end of what the code stands in, which never was closed
                 break
