@@ -211,7 +211,8 @@ def check_ids(workspace: Workspace, sources: Sequence[str]) -> None:
     if not parts:
         return
     hashes = pl.concat([_ids(part)["id"].hash() for part in parts])
-    suspects = hashes.filter(hashes.is_duplicated()).unique()
+    ordered = hashes.sort()  # a set of them all would be many times as large
+    suspects = ordered.filter(ordered == ordered.shift(1)).unique()
     if not suspects.len():
         return
     found = pl.concat([_ids(part).filter(pl.col("id").hash().is_in(suspects.implode())) for part in parts])

@@ -16,7 +16,7 @@ from algstack import dataset
 from algstack.documents import DECISIONS
 from algstack.manifest import LicensePolicy
 from algstack.release.policy import within
-from algstack.release.splits import Shares, assign
+from algstack.release.splits import UNIT_COLUMNS, Shares, assign
 from algstack.workspace import KeptDocuments, Workspace, as_frame
 
 RULE = "split-leak"
@@ -53,7 +53,7 @@ def find(
     table = pl.read_parquet(clusters, columns=["id", "component"], glob=False)
     members = []
     for part in kept:
-        for frame in part.frames(("id", "repo", "license")):
+        for frame in part.frames((*UNIT_COLUMNS, "license")):
             rows = frame.filter(within(frame, policy)).join(table, on="id")
             members.append(rows.with_columns(key=pl.lit(part.key), split=assign(rows, shares)))
     if not members:

@@ -220,25 +220,21 @@ def places(release: _Release) -> str:
 
 
 def leaks(release: _Release) -> str:
-    """No repository is in two splits, and each is in the one that its name's hash says."""
+    """No repository, and no question of a site, is in two splits: each is in the one that its name's hash says."""
     shares = tuple((str(split), float(share)) for split, share in release.record.config["splits"])
-    seen: dict[str, tuple[str, str]] = {}
+    seen: list[pl.Series] = []
     for path in release.shards:
-        units = (
-            pl.scan_parquet(path, glob=False)
-            .select(pl.coalesce("repo", "id").str.to_lowercase().alias("unit"))
-            .unique(maintain_order=True)
-            .collect()
-        )["unit"]
+        units = pl.scan_parquet(path, glob=False).select(splits.unit().str.to_lowercase()).unique(maintain_order=True)
         split = split_of_file(path)
-        for unit in units:
-            other, where = seen.setdefault(unit, (split, release.name(path)))
-            if other != split:
-                raise _BrokenError(f"{unit} is in {where} and in {release.name(path)}")
+        names = units.collect()["unit"]
+        for unit in names:
             if splits.split_of(unit, shares) != split:
-                raise _BrokenError(f"{unit} is in {split}, its hash says {splits.split_of(unit, shares)}")
+                said = splits.split_of(unit, shares)
+                raise _BrokenError(f"{unit} is in {release.name(path)}, its name says that it is in {said}")
+        seen.append(names.hash())
+    units_seen = pl.concat(seen).n_unique() if seen else 0
     clusters = _clusters_in_one_split(release)
-    return f"{len(seen):,} repositories and {clusters:,} clusters, each in one split"
+    return f"{units_seen:,} repositories or questions and {clusters:,} clusters, each in one split"
 
 
 def _clusters_in_one_split(release: _Release) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from algstack.release.splits import assign, split_of
+from algstack.release.splits import UNIT_COLUMNS, assign, split_of, unit
 
 SHARES = (("train", 0.98), ("validation", 0.01), ("test", 0.01))
 
@@ -33,6 +33,24 @@ def test_a_split_without_a_share_gets_nothing() -> None:
     assert {split_of(str(number), shares) for number in range(500)} == {"train", "test"}
 
 
+UNITS = {
+    "a file": ("github:o/r@1:a.lean", "o/r", None, "o/r"),
+    "a file of no repository": ("folder:a", None, None, "folder:a"),
+    "a file of an odd name": ("github:o/r@1:/q/5", "o/r", '{"duplicates": [1]}', "o/r"),
+    "a question": ("stackexchange:a.com/q/12", "a.com", '{"id": 12, "tags": ["[1]"]}', "a.com/q/12"),
+    "a duplicate": ("stackexchange:a.com/q/12", "a.com", '{"tags": [], "duplicates": [100, 7]}', "a.com/q/7"),
+    "a duplicate of a later one": ("stackexchange:a.com/q/12", "a.com", '{"duplicates": [13]}', "a.com/q/12"),
+    "a question without meta": ("stackexchange:a.com/q/12", "a.com", None, "a.com/q/12"),
+    "a tag's description": ("stackexchange:a.com/p/3", "a.com", "{}", "stackexchange:a.com/p/3"),
+}
+
+
+@pytest.mark.parametrize(("name", "repo", "meta", "wanted"), UNITS.values(), ids=UNITS)
+def test_unit(name: str, repo: str | None, meta: str | None, wanted: str) -> None:
+    frame = pl.DataFrame({"id": [name], "repo": [repo], "meta": [meta]}, schema=dict.fromkeys(UNIT_COLUMNS, pl.String))
+    assert frame.select(unit()).item() == wanted
+
+
 def test_a_document_without_a_repository_goes_by_its_id() -> None:
-    frame = pl.DataFrame({"id": ["a", "b"], "repo": [None, "r"]})
+    frame = pl.DataFrame({"id": ["a", "b"], "repo": [None, "r"], "meta": [None, "{}"]})
     assert assign(frame, SHARES).to_list() == [split_of("a", SHARES), split_of("r", SHARES)]

@@ -10,7 +10,7 @@ import queue
 import re
 import struct
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import groupby
 from lzma import LZMAError
@@ -33,6 +33,9 @@ TABLES = (POSTS, COMMENTS, LINKS, TAGS, USERS)
 """The tables that can be of use, by their lower-case names: the first dumps wrote `posts.xml`."""
 
 CHUNK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 16
+"""What libarchive is asked for at a time, and decompresses at a time."""
+
 CHUNKS_AHEAD = 16
 """Chunks that are read ahead while others are looked at: decompression has a thread of its own."""
 
@@ -179,7 +182,8 @@ def _produce(path: Path, names: dict[str, str], put: Put) -> None:
         else:
             _PRODUCE_7Z(path, names, put)
     except DAMAGE as error:
-        raise Broken(f"{path.name} cannot be read on: {error}") from error
+        # libarchive's own text also has numbers that mean nothing to people.
+        raise Broken(f"{path.name} cannot be read on: {getattr(error, 'msg', error)}") from error
 
 
 def _produce_file(path: Path, table: str, put: Put) -> None:
@@ -232,10 +236,25 @@ def _produce_by_libarchive(path: Path, names: dict[str, str], put: Put) -> None:
         for entry in archive:
             if entry.pathname in left:
                 left.remove(entry.pathname)
-                for chunk in entry.get_blocks(CHUNK_BYTES):
-                    put((names[entry.pathname], bytes(chunk)))
+                for chunk in _gathered(entry.get_blocks(BLOCK_BYTES)):
+                    put((names[entry.pathname], chunk))
             if not left:  # what else the archive holds need not be decompressed
                 return
+
+
+def _gathered(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield blocks together, also those before the damage: a block that it lies in is lost."""
+    gathered: list[bytes] = []
+    try:
+        for block in blocks:
+            gathered.append(block)
+            if len(gathered) * BLOCK_BYTES >= CHUNK_BYTES:
+                yield b"".join(gathered)
+                gathered = []
+    except DAMAGE:
+        yield b"".join(gathered)
+        raise
+    yield b"".join(gathered)
 
 
 try:

@@ -19,8 +19,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from algstack.crawl.stackexchange.pieces import Unbalanced, join_formulas, repair, source_of, split
-from algstack.crawl.stackexchange.seek import Numbers, padded
-from algstack.crawl.stackexchange.writer import CUT_FORMULA, DONE, FULL, NO_LANGUAGE, REFERENCES, write_all, writer
+from algstack.crawl.stackexchange.seek import WIDTH, Bytes, Numbers, array_of, padded
+from algstack.crawl.stackexchange.writer import (
+    CUT_FORMULA,
+    DONE,
+    FULL,
+    NO_LANGUAGE,
+    REFERENCES,
+    Writer,
+    write_all,
+    writer,
+)
 
 _NO_LANGUAGE = chr(NO_LANGUAGE)
 
@@ -49,31 +58,37 @@ def with_language(markdown: str, code_lang: str | None) -> str:
     return markdown.replace(_NO_LANGUAGE, code_lang or "") if _NO_LANGUAGE in markdown else markdown
 
 
-def to_markdown_all(sources: pa.StringArray) -> pa.StringArray:
+def to_markdown_all(sources: pa.StringArray, order: Numbers | None = None) -> pa.StringArray:
     """Return the Markdown of many posts, with a NUL behind the fence of each code block that names no language.
 
     Args:
-        sources: HTML without nulls and without NULs.
+        sources: HTML without NULs; of a null there is no Markdown.
+        order: places of the posts in the order in which they are wanted.
     """
     _, offsets, data = sources.buffers()
     if not len(sources) or data is None:
-        return sources
-    ends = np.frombuffer(offsets, np.int32)[sources.offset : sources.offset + len(sources) + 1].astype(np.int64)
-    room = int(ends[-1] - ends[0]) + (ends[-1] - ends[0]) // 4 + ROOM
-    text, written, statuses = _write(data.to_pybytes(), ends, room)
-    found = pa.StringArray.from_buffers(len(sources), pa.py_buffer(written.astype(np.int32)), pa.py_buffer(text))
+        return pa.array([""] * len(sources), pa.string())
+    starts = np.frombuffer(offsets, np.int32)[sources.offset : sources.offset + len(sources) + 1].astype(np.int64)
+    source = array_of(data) if starts[-1] + WIDTH <= data.size else padded(data.to_pybytes())
+    size = starts[-1] - starts[0]
+    begins, ends = (starts[:-1], starts[1:]) if order is None else (starts[:-1][order], starts[1:][order])
+    state, written, statuses = _write(source, begins, ends, int(size + size // 4 + ROOM))
+    found = pa.StringArray.from_buffers(len(sources), pa.py_buffer(written.astype(np.int32)), pa.py_buffer(state.out))
     if not statuses.any():
         return found
-    mended = [_written(source.as_py()) for source in sources.filter(pa.array(statuses != DONE))]
+    undone = np.flatnonzero(statuses != DONE)
+    mended = [_written(sources[place].as_py()) for place in (undone if order is None else order[undone]).tolist()]
     return pc.replace_with_mask(found, pa.array(statuses != DONE), pa.array(mended, pa.string()))
 
 
-def _write(html_: bytes, ends: Numbers, room: int, *, joined: bool = False) -> tuple[bytes, Numbers, Numbers]:
-    """Return (Markdown of the posts between some offsets, its offsets, their statuses)."""
-    state = writer(padded(html_), room, int(np.diff(ends).max()))
-    written, statuses = np.empty(len(ends), np.int64), np.empty(len(ends) - 1, np.int64)
-    write_all(state, ends, joined, written, statuses)
-    return state.out[: written[-1]].tobytes(), written, statuses
+def _write(
+    source: Bytes, begins: Numbers, ends: Numbers, room: int, *, joined: bool = False
+) -> tuple[Writer, Numbers, Numbers]:
+    """Return (a writer that wrote some posts, the offsets of their Markdown in its `out`, their statuses)."""
+    state = writer(source, room, int((ends - begins).max()))
+    written, statuses = np.empty(len(begins) + 1, np.int64), np.empty(len(begins), np.int64)
+    write_all(state, begins, ends, joined, written, statuses)
+    return state, written, statuses
 
 
 def _written(source: str) -> str:
@@ -81,9 +96,10 @@ def _written(source: str) -> str:
     room, joined = 1, False
     for _ in range(MENDINGS):
         data = source.encode()
-        text, _, (status,) = _write(data, np.array([0, len(data)]), room * 2 * len(data) + ROOM, joined=joined)
+        begins, ends = np.array([[0], [len(data)]])
+        state, written, (status,) = _write(padded(data), begins, ends, room * 2 * len(data) + ROOM, joined=joined)
         if status == DONE:
-            return text.decode()
+            return state.out[: written[-1]].tobytes().decode()
         if status == FULL:
             room *= 8
         elif status == REFERENCES:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from algstack.crawl.stackexchange.html import to_markdown_all
 from algstack.crawl.stackexchange.rows import Block
+from algstack.crawl.stackexchange.seek import Numbers
 
 # https://stackoverflow.com/help/licensing: by the post's creation date (UTC), where the dump does not say it.
 LICENSES_UNTIL = (("2011-04-08", "CC-BY-SA-2.5"), ("2018-05-02", "CC-BY-SA-3.0"))
@@ -84,13 +85,19 @@ COMMENT_NAMES = {"Text": "Body", "UserId": "OwnerUserId", "UserDisplayName": "Ow
 """Those that Comments.xml calls otherwise."""
 
 
-def table_of(block: Block) -> tuple[pa.Table, pa.Array]:
-    """Return (the posts of some rows as a table of POSTS, an error or null for each of them)."""
+def table_of(block: Block, order: Numbers | None = None) -> tuple[pa.Table, pa.Array]:
+    """Return (the posts of some rows as a table of POSTS, an error or null for each of them).
+
+    Args:
+        block: the rows.
+        order: their places in the order in which they are wanted.
+    """
     empty = pa.nulls(len(block), pa.string())
     named = {COMMENT_NAMES.get(name, name): column for name, column in block.columns.items()}
-    body = pc.fill_null(named["Body"], "")
+    body = named["Body"]
     plain = {name: pl.Series(name, named.get(name, empty), pl.String) for name in NAMES if name != "Body"}
-    frame = pl.DataFrame(plain).select(
+    attributes = pl.DataFrame(plain) if order is None else pl.DataFrame(plain)[order]
+    frame = attributes.select(
         **{name: _number(attribute) for name, attribute in _NUMBERS.items()},
         created=_date("CreationDate"),
         day=pl.col("CreationDate").str.slice(0, 10),
@@ -103,7 +110,7 @@ def table_of(block: Block) -> tuple[pa.Table, pa.Array]:
         error=pl.coalesce(_wrong_date(), *(_wrong_number(attribute) for attribute in _NUMBERS.values())),
     )
     frame = _with_licenses(frame)
-    markdown = body if "Text" in block.columns else to_markdown_all(body)
+    markdown = pc.fill_null(body, "") if "Text" in block.columns else to_markdown_all(body, order)
     columns = {name: frame[name].to_arrow().cast(POSTS.field(name).type) for name in POSTS.names if name != "body"}
     return pa.table({**columns, "body": markdown}).select(POSTS.names), frame["error"].to_arrow()
 

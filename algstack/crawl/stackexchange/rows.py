@@ -16,14 +16,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from algstack.crawl.stackexchange.dump import Broken
-from algstack.crawl.stackexchange.seek import WIDTH, compiled, copy, padded, seek
+from algstack.crawl.stackexchange.seek import WIDTH, Bytes, array_of, compiled, copy, inner, room_for, seek
 from algstack.crawl.stackexchange.writer import key_of
 from algstack.errors import SourceError
 
 _ROOT = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<([A-Za-z][\w.-]*)", re.DOTALL)
 
-BLOCK_BYTES = 4 << 20
-"""What is looked at together."""
+BLOCK_BYTES = 16 << 20
+"""What is looked at, and spilled, together: so much that each of hundreds of partitions gets a fair piece of it."""
 
 MAX_ROW_BYTES = 64 << 20
 """A longer row is none: the largest body that the sites accept has 30,000 characters."""
@@ -71,52 +71,56 @@ def blocks(chunks: Iterable[bytes], root: str, names: Sequence[str]) -> Iterator
         Broken: the table ends before it is closed; all complete rows were yielded.
     """
     first = 0
-    for data in _portions(chunks, root):
-        block = _read(data, first, names)
+    for data, end in _portions(chunks, root):
+        block = _read(data, end, first, names)
+        del data
+        first += len(block)
         if len(block):
             yield block
-            first += len(block)
+        del block  # before more is read: these are large
 
 
-def _portions(chunks: Iterable[bytes], root: str) -> Iterator[bytes]:
-    """Yield a table's bytes in portions of whole rows."""
+def _portions(chunks: Iterable[bytes], root: str) -> Iterator[tuple[bytes, int]]:
+    """Yield a table's bytes in portions, each with the place where its whole rows end."""
     stream = iter(chunks)
-    buffer, position, broken = _head(stream, root), 0, None
+    more, position, broken = [_head(stream, root)], 0, None
     while True:
+        portion = b"".join([*more, _PADDING])
+        more = []
         # The last element may go on in the next chunk.
-        end = buffer.rfind(b"<")
-        if end > 0:
-            yield buffer[:end]
-        rest = buffer[max(end, 0) :]
-        position += len(buffer) - len(rest)
+        end = max(portion.rfind(b"<"), 0)
+        if end:
+            yield portion, end
+        rest = portion[end:-WIDTH]
+        position += end
+        del portion
+        if broken is not None:
+            break
         if len(rest) > MAX_ROW_BYTES:
             broken = Broken(f"the row at byte {position:,} does not end within {MAX_ROW_BYTES >> 20} MB")
             break
-        more = []
+        more, size = [rest], 0
         try:
             for chunk in stream:
                 more.append(chunk)
-                if sum(map(len, more)) >= BLOCK_BYTES:
+                size += len(chunk)
+                if size >= BLOCK_BYTES:
                     break
         except Broken as error:
             broken = error
-        if not more:
-            break
-        buffer = b"".join([rest, *more])
-        if broken is not None:
-            end = buffer.rfind(b"<")
-            if end > 0:
-                yield buffer[:end]
-            rest = buffer[max(end, 0) :]
+        if not size:
             break
     if rest.startswith(b"<row") and rest.rstrip().endswith(b"/>"):
-        yield rest
+        yield rest + _PADDING, len(rest)
         position, rest = position + len(rest), b""
     if broken is None and not _closes(rest, root):
         inside = f"in the middle of the row `{_start(rest)}`" if rest.strip() else "between two rows"
         broken = Broken(f"the XML ends at byte {position + len(rest):,} {inside}, before `</{root}>`")
     if broken is not None:
         raise broken
+
+
+_PADDING = bytes(WIDTH)
 
 
 def _closes(rest: bytes, root: str) -> bool:
@@ -148,37 +152,36 @@ def _head(stream: Iterator[bytes], root: str) -> bytes:
     return head
 
 
-def _read(data: bytes, first: int, names: Sequence[str]) -> Block:
-    """Return the rows of some bytes that hold whole ones."""
-    room = data.count(b"<row")
+def _read(data: bytes, end: int, first: int, names: Sequence[str]) -> Block:
+    """Return the rows of some bytes that hold whole ones up to `end`."""
+    source = array_of(data)
+    room, nuls = _count(source, end)
     bounds = np.empty((room, 2), np.int64)
-    values = np.full((room, len(names), 2), -1, np.int64)
+    values = np.empty((room, len(names), 2), np.int64)
     good = np.empty(room, np.bool_)
     keys = np.array([key_of(name) for name in names])
-    source = padded(data)
-    rows = _find_rows(source, keys, bounds, values, good)
+    rows = _find_rows(source, end, keys, bounds, values, good)
     bounds, values, good = bounds[:rows], values[:rows], good[:rows]
-    bad = _bad_rows(data, bounds, good)
+    bad = _bad_rows(data, end, bounds, good)
     for place in bad:
         text = [column for column, name in enumerate(names) if not name.endswith("Id")]
         values[place, text] = -1
-    nuls = data.count(b"\0")
     return Block(first, {name: _strings(source, values[:, column], nuls) for column, name in enumerate(names)}, bad)
 
 
-def _bad_rows(data: bytes, bounds: Positions, good: npt.NDArray[np.bool_]) -> dict[int, BadRow]:
+def _bad_rows(data: bytes, end: int, bounds: Positions, good: npt.NDArray[np.bool_]) -> dict[int, BadRow]:
     bad = {int(place): NOT_WELL_FORMED for place in np.flatnonzero(~good)}
-    if not _is_utf8(data):
-        for place, (begin, end) in enumerate(bounds.tolist()):
+    if not _is_utf8(data, end):
+        for place, (begin, stop) in enumerate(bounds.tolist()):
             try:
-                data[begin:end].decode()
+                data[begin:stop].decode()
             except UnicodeDecodeError as error:
                 bad[place] = f"byte {error.start} of the row is not UTF-8"
     return {place: BadRow(error, _start(data[slice(*bounds[place])], 150)) for place, error in bad.items()}
 
 
-def _is_utf8(data: bytes) -> bool:
-    text = pa.StringArray.from_buffers(1, pa.py_buffer(np.array([0, len(data)], np.int32)), pa.py_buffer(data))
+def _is_utf8(data: bytes, end: int) -> bool:
+    text = pa.StringArray.from_buffers(1, pa.py_buffer(np.array([0, end], np.int32)), pa.py_buffer(data))
     try:
         text.validate(full=True)
     except pa.ArrowInvalid:
@@ -186,14 +189,13 @@ def _is_utf8(data: bytes) -> bool:
     return True
 
 
-def _strings(source: npt.NDArray[np.uint8], values: Positions, nuls: int) -> pa.StringArray:
-    """Return the values of one attribute, unescaped."""
-    out = np.empty(int((values[:, 1] - values[:, 0]).sum()) + 2 * nuls + 8, np.uint8)
+def _strings(source: Bytes, values: Positions, nuls: int) -> pa.StringArray:
+    """Return the values of one attribute, unescaped, with WIDTH bytes of room behind them in their buffer."""
+    out = room_for(int((values[:, 1] - values[:, 0]).sum()) + 2 * nuls + WIDTH)
     offsets = np.empty(len(values) + 1, np.int32)
-    size = _unescape_all(source, values, out, offsets)
+    _unescape_all(source, values, out, offsets)
     known = np.packbits(values[:, 0] >= 0, bitorder="little")
-    buffers = (pa.py_buffer(offsets), pa.py_buffer(out[:size]), pa.py_buffer(known))
-    return pa.StringArray.from_buffers(len(values), *buffers)
+    return pa.StringArray.from_buffers(len(values), *map(pa.py_buffer, (offsets, out, known)))
 
 
 # -- compiled ---------------------------------------------------------------------------------------------------------
@@ -202,22 +204,39 @@ def _strings(source: npt.NDArray[np.uint8], values: Positions, nuls: int) -> pa.
 _NUL, _AND, _LESS = map(np.int64, b"\0&<")
 
 
-@compiled
+@inner
 def _is_space(byte: Any) -> Any:
     return byte == 32 or byte == 10 or byte == 13 or byte == 9
 
 
 @compiled
-def _find_rows(data: Any, keys: Any, bounds: Any, values: Any, good: Any) -> Any:
-    """Find the rows of some bytes, padded; return their number.
+def _count(data: Any, end: Any) -> Any:
+    """Return (how many elements there are at most, how many NULs)."""
+    elements, nuls, at = 0, 0, 0
+    while True:
+        at = seek(data, at, end, _LESS, _NUL)
+        if at >= end:
+            return elements, nuls
+        if data[at]:
+            elements += 1
+        else:
+            nuls += 1
+        at += 1
+
+
+@compiled
+def _find_rows(data: Any, end: Any, keys: Any, bounds: Any, values: Any, good: Any) -> Any:
+    """Find the rows of some bytes; return their number.
 
     Args:
+        data: the bytes.
+        end: where they end; WIDTH more can be read.
         keys: of the attributes that are wanted.
         bounds: gets where each row begins and ends.
         values: gets where the value of each of its attributes does.
         good: gets whether it is made of attributes.
     """
-    rows, at, end = 0, 0, data.size - WIDTH
+    rows, at = 0, 0
     while True:
         at = seek(data, at, end, _LESS, _LESS)
         if at + 5 > end:
@@ -229,6 +248,8 @@ def _find_rows(data: Any, keys: Any, bounds: Any, values: Any, good: Any) -> Any
             at += 1
             continue
         bounds[rows, 0] = at
+        for name in range(keys.size):
+            values[rows, name, 0] = values[rows, name, 1] = -1
         at, good[rows] = _read_attributes(data, at + 4, end, keys, values[rows])
         if not good[rows]:
             at = seek(data, at, end, _LESS, _LESS)
@@ -236,7 +257,7 @@ def _find_rows(data: Any, keys: Any, bounds: Any, values: Any, good: Any) -> Any
         rows += 1
 
 
-@compiled
+@inner
 def _read_attributes(data: Any, at: Any, end: Any, keys: Any, values: Any) -> Any:
     """Read a row's attributes; return (where it ends, or cannot be read on; whether it ends there)."""
     while True:
@@ -273,14 +294,14 @@ def _read_attributes(data: Any, at: Any, end: Any, keys: Any, values: Any) -> An
         at += 1
 
 
-@compiled
+@inner
 def _is_name(byte: Any) -> Any:
     return 97 <= (byte | 32) <= 122 or 48 <= byte <= 58 or byte == 95 or byte == 45 or byte == 46  # letters 0-9:_-.
 
 
 @compiled
 def _unescape_all(data: Any, values: Any, out: Any, offsets: Any) -> Any:
-    """Write the values one behind the other, references resolved; return how many bytes these are."""
+    """Write the values one behind the other, references resolved."""
     size = 0
     offsets[0] = 0
     for row in range(offsets.size - 1):
@@ -295,10 +316,9 @@ def _unescape_all(data: Any, values: Any, out: Any, offsets: Any) -> Any:
             size = _put_character(out, size, code if length or not data[stop] else 38)
             at = stop + 1 + length
         offsets[row + 1] = size
-    return size
 
 
-@compiled
+@inner
 def _reference(data: Any, at: Any, end: Any) -> Any:
     """Return (the character that the reference after an `&` means, its length); (0, 0) if there is none."""
     left = end - at
@@ -333,7 +353,7 @@ def _reference(data: Any, at: Any, end: Any) -> Any:
     return code if valid else 0xFFFD, stop + 1 - at
 
 
-@compiled
+@inner
 def _digit(byte: Any, hexadecimal: Any) -> Any:
     if 48 <= byte <= 57:
         return np.int64(byte) - 48
@@ -342,7 +362,7 @@ def _digit(byte: Any, hexadecimal: Any) -> Any:
     return -1
 
 
-@compiled
+@inner
 def _put_character(out: Any, size: Any, code: Any) -> Any:
     """Write a character as UTF-8; return where the next one goes."""
     if code < 0x80:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -40,17 +41,35 @@ def compiled(function: Function) -> Function:
     return cast(Function, _njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function))
 
 
+def inner(function: Function) -> Function:
+    """Compile a function that only compiled code calls: what calls it from Python is half of the compiler's work."""
+    wrappers = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return cast(Function, _njit(nogil=True, error_model="numpy", _nrt=False, **wrappers)(function))
+
+
 def part(function: Function) -> Function:
     """Compile a function into its one caller, which takes less time than to compile both."""
     return cast(Function, _njit(inline="always", nogil=True, error_model="numpy", _nrt=False)(function))
 
 
+def room_for(size: int) -> Bytes:
+    """Return an array that Arrow's pool holds, which gives memory back, as the C library's often does not."""
+    return np.frombuffer(pa.allocate_buffer(size), np.uint8)
+
+
+def array_of(data: bytes | pa.Buffer) -> Bytes:
+    """Return bytes as an array, without copying them; `seek` may be given all but the last WIDTH."""
+    array = np.frombuffer(data, np.uint8)
+    array.flags.writeable = False  # compiled code is made for one kind of source
+    return array
+
+
 def padded(content: bytes) -> Bytes:
     """Return bytes as an array of which all but the last WIDTH may be given to `seek`."""
-    return np.frombuffer(content + bytes(WIDTH), np.uint8)
+    return array_of(content + bytes(WIDTH))
 
 
-@compiled
+@inner
 def seek(data: Any, at: Any, end: Any, first: Any, second: Any) -> Any:
     """Return where the next byte that is one of two stands, from `at` on; `end` if there is none."""
     while at < end:

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from algstack.crawl.files import FileReader, RowBuffer
-from algstack.crawl.stackexchange import listing, spill
+from algstack.crawl.stackexchange import listing, plain, spill
 from algstack.crawl.stackexchange.dump import COMMENTS, USERS, Dump, open_dump
-from algstack.crawl.stackexchange.names import open_names
+from algstack.crawl.stackexchange.names import Names, open_names
 from algstack.crawl.stackexchange.posts import POSTS, Post
 from algstack.crawl.stackexchange.threads import Drop, Extras, Policy, Site, tag_wiki, thread
 from algstack.crawl.task import CrawlTask, paths_of
@@ -46,7 +46,7 @@ def _plan_dump(source: StackExchangeSource, path: Path, key: str) -> Iterator[Cr
         raise SourceError(f"source `{source.name}`: {error}") from None
     site = Site(dump.site, source.name, source.revision, policy_of(source))
     modified = [(path / name if path.is_dir() else path).stat().st_mtime_ns for name in sorted(dump.names.values())]
-    inputs = [dump.site, dump.path.name, dump.names, dump.sizes, modified]
+    inputs = [spill.CODE, dump.site, dump.path.name, dump.names, dump.sizes, modified]
     # Named by what is spilled: an interrupted crawl of the same dump goes on with its spill.
     extras = _extras(source, dump)
     folder = f"{key}-{fingerprint([inputs, sorted(extras)])[:16]}"
@@ -87,6 +87,7 @@ def _spill(dump: Dump, folder: str, extras: frozenset[str], reader: FileReader) 
 def _read(site: Site, folder: str, number: int, reader: FileReader) -> Iterator[pa.RecordBatch]:
     spilled = spill.load(reader.scratch / folder)
     assert spilled is not None  # `prepare` has run
+    pa.default_memory_pool().release_unused()  # what the partition before this one was in
     return read_partition(site, spilled, number)
 
 
@@ -124,12 +125,20 @@ def read_dump(
 
 
 def read_partition(site: Site, spilled: spill.SpilledDump, number: int) -> Iterator[pa.RecordBatch]:
-    """Yield the documents and drops of one partition, by question; the first one also tells of the dump's end."""
+    """Yield the documents and drops of one partition; the first one also tells of the dump's end.
+
+    First come the plain threads, then all others, each by question.
+    """
     buffer = RowBuffer()
     extras = Extras(names=open_names(spilled.folder))
     for go in range(spilled.goes):
-        extras = extras._replace(comments=_comments(spilled, number, go))
-        for _, group in groupby(_rows(spill.read_partition(spilled, number, go)), key=itemgetter(0)):
+        rows = spill.read_partition(spilled, number, go)
+        extras = extras._replace(comments=_comments(spilled, number, rows))
+        if not extras.comments and not isinstance(extras.names, Names):
+            documents, rows = plain.documents(site, rows)
+            if documents is not None:
+                yield documents
+        for _, group in groupby(_rows(spill.by_question(rows)), key=itemgetter(0)):
             document, drops = _read_group(site, list(group), extras)
             if document is not None:
                 buffer.keep(document)
@@ -160,10 +169,10 @@ def _rows(table: pa.Table) -> Iterator[Row]:
 _POST = ("post", *POSTS.names[1:])
 
 
-def _comments(spilled: spill.SpilledDump, number: int, go: int) -> dict[int, list[Post]]:
-    """Return comments by post, each post's by id."""
+def _comments(spilled: spill.SpilledDump, number: int, posts: pa.Table) -> dict[int, list[Post]]:
+    """Return the comments on some posts by post, each post's by id."""
     found: dict[int, list[Post]] = {}
-    for row in sorted(_rows(spill.read_partition(spilled, number, go, "comments")), key=lambda row: row.post.id):
+    for row in sorted(_rows(spill.read_comments(spilled, number, posts)), key=lambda row: row.post.id):
         found.setdefault(row.question, []).append(row.post)
     return found
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -32,14 +33,17 @@ from algstack.errors import SourceError
 
 Ids = npt.NDArray[np.int64]
 
-PARTITION_BYTES = 16 << 20
-"""XML whose posts a worker should have in memory at once: about five times as much, with their documents."""
+CODE = "spill-2"
+"""Raise when posts come into other partitions, or in another order: what was made of some is then made anew."""
 
-MAX_PARTITIONS = 512
+PARTITION_BYTES = 24 << 20
+"""XML whose posts a worker should have in memory at once: about four times as much, with their documents."""
+
+MAX_PARTITIONS = 768
 """Each has an open file while the dump is read, and most systems allow 1,024."""
 
-BUFFER_BYTES = 24 << 20
-"""Posts of all partitions that wait to be written."""
+FILE_BUFFER_BYTES = 1 << 15
+"""Bytes of each partition that wait to be written: Arrow writes every buffer of every column by itself."""
 
 SPILL = pa.schema(
     [("question", pa.int64()), ("post", pa.int64()), ("kind", pa.int16()), ("error", pa.string()), *list(POSTS)[1:]]
@@ -129,7 +133,7 @@ def _spill_tables(dump: Dump, folder: Path, extras: frozenset[str]) -> str | Non
                     for spilled in _comments(chunks):
                         comments.add(spilled)
                 else:
-                    for spilled in _READERS[table](chunks):
+                    for spilled in _posts(chunks, count) if table == tables.POSTS else _READERS[table](chunks):
                         posts.add(spilled)
                         if places is not None and table == tables.POSTS:
                             places.note(spilled)
@@ -158,16 +162,16 @@ class _Places:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._dense = np.zeros(1 << 16, np.uint16)
+        self._dense = np.zeros(self.DENSE, np.uint16)  # of this, memory holds what is written to
         self._sparse: dict[int, int] = {}
 
     def note(self, spilled: pa.RecordBatch) -> None:
-        posts, places = spilled.column("post").to_numpy(), spilled.column("question").to_numpy() % self._count
+        posts, places = (
+            spilled.column("post").to_numpy(),
+            _partition_of(spilled.column("question").to_numpy(), self._count),
+        )
         small = posts < self.DENSE
         self._sparse.update(zip(posts[~small].tolist(), places[~small].tolist(), strict=True))
-        top = int(posts[small].max(initial=0))
-        if top >= len(self._dense):
-            self._dense = np.concatenate([self._dense, np.zeros(top + 1 + top // 8 - len(self._dense), np.uint16)])
         self._dense[posts[small]] = places[small]
 
     def of(self, posts: Ids) -> Ids:
@@ -199,32 +203,35 @@ def _ids(block: Block, *names: str) -> pl.DataFrame:
     return pl.DataFrame({name: pl.Series(name, block.columns[name], pl.String) for name in names})
 
 
-def _posts(chunks: Iterable[bytes]) -> Iterator[pa.RecordBatch]:
-    """Yield the posts as rows of SPILL."""
-    for block in blocks(chunks, "posts", NAMES):
-        table, errors = table_of(block)
-        number = block.first + 1 + pl.int_range(pl.len())
-        kind = pl.col("PostTypeId").cast(pl.Int16, strict=False).fill_null(UNKNOWN)
-        ids = _ids(block, "Id", "PostTypeId", "ParentId").select(
-            own=_id("Id"), parent=_id("ParentId"), kind=pl.when(kind >= 0).then(kind).otherwise(UNKNOWN), number=number
-        )
-        parent = pl.when(pl.col("kind") == ANSWER).then("parent")
-        rows = ids.select(
-            question=pl.coalesce(pl.when(pl.col("own").is_not_null()).then(parent), "own", "number"),
-            post=pl.coalesce("own", "number"),
-            kind=pl.when(pl.col("own").is_null()).then(pl.lit(BAD, pl.Int16)).otherwise("kind"),
-        )
-        more = {name: table.column(name).combine_chunks() for name in POSTS.names[1:]}
-        more["error"] = errors
-        if block.bad:
-            places = pa.array([place in block.bad for place in range(len(block))])
-            more["error"] = pc.replace_with_mask(
-                errors.cast(pa.string()), places, pa.array([block.bad[place].error for place in sorted(block.bad)])
-            )
-            more["body"] = pc.replace_with_mask(
-                more["body"], places, pa.array([block.bad[place].start for place in sorted(block.bad)])
-            )
-        yield _batch(rows, more)
+def _posts(chunks: Iterable[bytes], partitions: int = 1) -> Iterator[pa.RecordBatch]:
+    """Yield the posts as rows of SPILL, those of one partition together."""
+    return map(partial(_posts_of, partitions=partitions), blocks(chunks, "posts", NAMES))
+
+
+def _posts_of(block: Block, partitions: int) -> pa.RecordBatch:
+    number = block.first + 1 + pl.int_range(pl.len())
+    kind = pl.col("PostTypeId").cast(pl.Int16, strict=False).fill_null(UNKNOWN)
+    ids = _ids(block, "Id", "PostTypeId", "ParentId").select(
+        own=_id("Id"), parent=_id("ParentId"), kind=pl.when(kind >= 0).then(kind).otherwise(UNKNOWN), number=number
+    )
+    parent = pl.when(pl.col("kind") == ANSWER).then("parent")
+    rows = ids.select(
+        question=pl.coalesce(pl.when(pl.col("own").is_not_null()).then(parent), "own", "number"),
+        post=pl.coalesce("own", "number"),
+        kind=pl.when(pl.col("own").is_null()).then(pl.lit(BAD, pl.Int16)).otherwise("kind"),
+    )
+    # In this order from the start: so the texts, which are nearly all of it, need not be moved.
+    order = np.argsort(_partition_of(rows["question"].to_numpy(), partitions), kind="stable")
+    table, errors = table_of(block, order)
+    more = {name: table.column(name).combine_chunks() for name in POSTS.names[1:]}
+    more["error"] = errors
+    if block.bad:
+        bad = [block.bad[place] for place in order.tolist() if place in block.bad]
+        places = pa.array(np.isin(order, list(block.bad)))
+        errors = errors.cast(pa.string())
+        more["error"] = pc.replace_with_mask(errors, places, pa.array([row.error for row in bad]))
+        more["body"] = pc.replace_with_mask(more["body"], places, pa.array([row.start for row in bad]))
+    return _batch(rows[order], more)
 
 
 def _links(chunks: Iterable[bytes]) -> Iterator[pa.RecordBatch]:
@@ -266,7 +273,6 @@ def _users(chunks: Iterable[bytes]) -> Iterator[tuple[int, str]]:
 
 
 _READERS: Mapping[str, Callable[[Iterable[bytes]], Iterator[pa.RecordBatch]]] = {
-    tables.POSTS: _posts,
     tables.LINKS: _links,
     tables.TAGS: _tags,
 }
@@ -281,41 +287,38 @@ class _Partitions:
 
     def __init__(self, folder: Path, name: str, count: int) -> None:
         self._count = count
-        self._waiting: list[pa.RecordBatch] = []
-        self._places: list[Ids] = []
-        self._bytes = 0
         options = pa.ipc.IpcWriteOptions(compression="lz4")
-        self._files = [pa.OSFile(str(partition_path(folder, number, name)), "wb") for number in range(count)]
+        paths = [str(partition_path(folder, number, name)) for number in range(count)]
+        self._files = [pa.output_stream(path, compression=None, buffer_size=FILE_BUFFER_BYTES) for path in paths]
         self._writers = [pa.ipc.new_stream(file, SPILL, options=options) for file in self._files]
 
     def __enter__(self) -> _Partitions:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._flush()
         for writer, file in zip(self._writers, self._files, strict=True):
             writer.close()
             file.close()
 
     def add(self, rows: pa.RecordBatch, places: Ids | None = None) -> None:
         """Add rows: to those partitions, or to those of their questions."""
-        self._waiting.append(rows)
-        self._places.append(rows.column("question").to_numpy() % self._count if places is None else places)
-        self._bytes += rows.nbytes
-        if self._bytes >= BUFFER_BYTES:
-            self._flush()
+        if places is None:
+            places = _partition_of(rows.column("question").to_numpy(), self._count)
+        if (np.diff(places) < 0).any():
+            order = np.argsort(places, kind="stable")
+            rows, places = rows.take(pa.array(order)), places[order]
+        ends = np.searchsorted(places, np.arange(self._count + 1))
+        for number in np.flatnonzero(np.diff(ends)).tolist():
+            self._writers[number].write_batch(rows.slice(ends[number], ends[number + 1] - ends[number]))
 
-    def _flush(self) -> None:
-        if not self._waiting:
-            return
-        places = np.concatenate(self._places)
-        order = np.argsort(places, kind="stable")
-        rows = pa.Table.from_batches(self._waiting).take(pa.array(order)).combine_chunks().to_batches()
-        ends = np.searchsorted(places[order], np.arange(self._count + 1))
-        self._waiting, self._places, self._bytes = [], [], 0
-        for (whole,) in [rows] if rows else []:
-            for number in np.flatnonzero(np.diff(ends)).tolist():
-                self._writers[number].write_batch(whole.slice(ends[number], ends[number + 1] - ends[number]))
+
+def _partition_of(questions: Ids, count: int) -> Ids:
+    return _spread(questions) % count
+
+
+def _spread(questions: Ids) -> Ids:
+    """Return other numbers for ids: a site's questions may have, say, nearly all of them the same last bits."""
+    return (questions.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(24)).astype(np.int64)
 
 
 def partition_path(folder: Path, number: int, name: str = "posts") -> Path:
@@ -323,20 +326,35 @@ def partition_path(folder: Path, number: int, name: str = "posts") -> Path:
     return folder / f"{name}-{number:05d}.arrow"
 
 
-def read_partition(spilled: SpilledDump, number: int, go: int, name: str = "posts") -> pa.Table:
-    """Return the rows of one go at a partition, sorted by question and then in the dump's order.
+def read_partition(spilled: SpilledDump, number: int, go: int) -> pa.Table:
+    """Return the posts of one go at a partition, and what belongs to their questions, in the dump's order.
 
-    A question is whole within a go. Comments are all there in every one: they know their post, but not its question.
+    A question is whole within a go.
     """
-    path = partition_path(spilled.folder, number, name)
-    if not path.exists():
-        return SPILL.empty_table()
-    with pa.OSFile(str(path)) as file:
-        in_goes = name == "posts" and spilled.goes > 1
-        batches = [_of_go(batch, spilled, go) if in_goes else batch for batch in pa.ipc.open_stream(file)]
-    table = pa.Table.from_batches(batches, SPILL)
-    return table.take(pa.array(np.argsort(table.column("question").to_numpy(), kind="stable")))
+
+    def is_of_go(questions: Ids) -> npt.NDArray[np.bool_]:
+        found: npt.NDArray[np.bool_] = _spread(questions) // spilled.partitions % spilled.goes == go
+        return found
+
+    return _read(partition_path(spilled.folder, number), is_of_go if spilled.goes > 1 else None)
 
 
-def _of_go(batch: pa.RecordBatch, spilled: SpilledDump, go: int) -> pa.RecordBatch:
-    return batch.filter(pa.array(batch.column("question").to_numpy() // spilled.partitions % spilled.goes == go))
+def read_comments(spilled: SpilledDump, number: int, posts: pa.Table) -> pa.Table:
+    """Return the comments on the posts of one go at a partition."""
+    path = partition_path(spilled.folder, number, "comments")
+    ids = posts.column("post").to_numpy()
+    return _read(path, lambda commented: np.isin(commented, ids)) if path.exists() else SPILL.empty_table()
+
+
+def _read(path: Path, is_wanted: Callable[[Ids], npt.NDArray[np.bool_]] | None) -> pa.Table:
+    """Return the rows of a file whose `question` is wanted, without ever holding the others all at once."""
+    with pa.memory_map(str(path)) as file:
+        batches: Iterable[pa.RecordBatch] = pa.ipc.open_stream(file)
+        if is_wanted is not None:
+            batches = (batch.filter(pa.array(is_wanted(batch.column("question").to_numpy()))) for batch in batches)
+        return pa.Table.from_batches(batches, SPILL)
+
+
+def by_question(rows: pa.Table) -> pa.Table:
+    """Return rows sorted by question, those of one question in their order."""
+    return rows.take(pa.array(np.argsort(rows.column("question").to_numpy(), kind="stable")))

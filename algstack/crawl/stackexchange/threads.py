@@ -276,7 +276,7 @@ def _meta(question: Post, answers: Sequence[Post], extras: Extras) -> str:
     duplicates = f', "duplicates": {list(extras.duplicates)}' if extras.duplicates else ""
     return (
         f'{{"accepted": {_json(question.accepted)}, "answers": [{listed}], "created": "{question.created}", '
-        f'"id": {question.id}, "score": {_json(question.score)}, "tags": {_json_tags(question.tags)}'
+        f'"id": {question.id}, "score": {_json(question.score)}, "tags": {json_tags(question.tags)}'
         f"{closed}{duplicates}}}"
     )
 
@@ -286,5 +286,6 @@ def _json(number: int | None) -> str:
 
 
 @lru_cache(maxsize=1 << 14)
-def _json_tags(tags: str) -> str:
+def json_tags(tags: str) -> str:
+    """Return the JSON of a post's tags, which come as the dump has them."""
     return json.dumps(tags_of(tags), ensure_ascii=False)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from algstack.crawl.stackexchange.seek import Bytes, Numbers, compiled, copy, part, seek
+from algstack.crawl.stackexchange.seek import Bytes, Numbers, compiled, copy, inner, part, room_for, seek
 
 DONE = 0
 UNBALANCED = 1
@@ -47,16 +47,20 @@ class Writer(NamedTuple):
     source: Bytes
     out: Bytes
     now: Numbers  # see below
-    opened: Numbers  # key of each open element's name,
-    opened_at: Numbers  # and where its text begins in `out`
+    stacks: (
+        Any  # see below; an array of 64-bit numbers. One for all: compiled functions hand each array on as 9 numbers
+    )
     prefix: Bytes  # what a block of the open lists and quotes starts with
-    prefix_ends: Numbers  # its length outside of each of them
-    lists: Numbers  # next number of each open list, BULLETS if it has none
-    targets: Numbers  # of each open link: where its address begins and ends in `source`
-    tables: Numbers  # of each open table: its first cell, its number of rows, where the open cell begins in `out`
-    cells: Numbers  # of each cell of these: its row, where it begins and ends in `cell_text`
     cell_text: Bytes
 
+
+ELEMENT, TEXT = 0, 1  # of each open element: the key of its name, and where its text begins in `out`
+OUTER_PREFIX = 2  # of each open list item and quote: the prefix's length outside of it
+NUMBER = 3  # of each open list: its next number, BULLETS if it has none
+ADDRESS, ADDRESS_END = 4, 5  # of each open link, in `source`
+FIRST_CELL, ROWS, CELL_TEXT = 6, 7, 8  # of each open table; where the open cell begins in `out`
+CELL_ROW, CELL_BEGIN, CELL_END = 9, 10, 11  # of each cell of these, in `cell_text`
+STACKS = 12
 
 SIZE, START = 0, 1  # of `out`: where the next byte goes, and where the post begins
 STATUS = 2
@@ -80,23 +84,13 @@ NO, YES = map(np.int64, (0, 1))
 def writer(source: Bytes, room: int, longest: int) -> Writer:
     """Return a writer with room for so many bytes of Markdown, and for posts of at most `longest` bytes."""
     depth = longest // 3 + 1  # `<p>` is the shortest tag
-
-    def numbers(size: int) -> Numbers:
-        return np.empty(size, np.int64)
-
     return Writer(
         source,
-        np.empty(room, np.uint8),
+        room_for(room),
         np.zeros(REGISTERS, np.int64),
-        numbers(depth),
-        numbers(depth),
+        np.empty((STACKS, depth), np.int64),
         np.empty(16 * (MAX_DEPTH + 1), np.uint8),
-        numbers(depth),
-        numbers(depth),
-        numbers(2 * depth),
-        numbers(3 * MAX_TABLE_DEPTH),
-        numbers(3 * depth),
-        np.empty(room, np.uint8),
+        room_for(room),
     )
 
 
@@ -196,22 +190,22 @@ _UNDESCRIBED, _UNDESCRIBED_ENDS = _text(*_NO_DESCRIPTION), _ends(_NO_DESCRIPTION
 # -- bytes ------------------------------------------------------------------------------------------------------------
 
 
-@compiled
+@inner
 def _is_space(byte: Any) -> Any:
     return byte == 32 or (9 <= byte <= 13 and byte != 11)
 
 
-@compiled
+@inner
 def _is_letter(byte: Any) -> Any:
     return 97 <= (byte | 32) <= 122
 
 
-@compiled
+@inner
 def _is_digit(byte: Any) -> Any:
     return 48 <= byte <= 57
 
 
-@compiled
+@inner
 def _starts_with(source: Any, at: Any, end: Any, word: Any) -> Any:
     """Whether a word, in lower case, stands at `at`."""
     if at + word.size > end:
@@ -223,7 +217,7 @@ def _starts_with(source: Any, at: Any, end: Any, word: Any) -> Any:
     return True
 
 
-@compiled
+@inner
 def _is_one_of(source: Any, begin: Any, end: Any, words: Any, ends: Any) -> Any:
     """Whether a stretch is one of some words, in any case."""
     for word in range(ends.size - 1):
@@ -234,7 +228,7 @@ def _is_one_of(source: Any, begin: Any, end: Any, words: Any, ends: Any) -> Any:
     return False
 
 
-@compiled
+@inner
 def _put(writer: Any, byte: Any) -> Any:
     size = writer.now[SIZE]
     if size >= writer.out.size:
@@ -244,7 +238,7 @@ def _put(writer: Any, byte: Any) -> Any:
     writer.now[SIZE] = size + 1
 
 
-@compiled
+@inner
 def _put_all(writer: Any, source: Any, begin: Any, end: Any) -> Any:
     """Write a stretch of bytes as it is."""
     size = writer.now[SIZE]
@@ -255,12 +249,12 @@ def _put_all(writer: Any, source: Any, begin: Any, end: Any) -> Any:
     writer.now[SIZE] = size + end - begin
 
 
-@compiled
+@inner
 def _put_word(writer: Any, word: Any) -> Any:
     _put_all(writer, word, 0, word.size)
 
 
-@compiled
+@inner
 def _put_text(writer: Any, begin: Any, end: Any) -> Any:
     """Write a stretch of the source, its character references resolved."""
     source, out, size = writer.source, writer.out, writer.now[SIZE]
@@ -283,7 +277,7 @@ def _put_text(writer: Any, begin: Any, end: Any) -> Any:
     writer.now[SIZE] = size
 
 
-@compiled
+@inner
 def _reference(source: Any, at: Any, end: Any) -> Any:
     """Return (the byte that the reference after an `&` means, the reference's length); 0 if it is none of the four."""
     if _starts_with(source, at, end, _LESS):
@@ -297,7 +291,7 @@ def _reference(source: Any, at: Any, end: Any) -> Any:
     return 0, 0
 
 
-@compiled
+@inner
 def _strip(writer: Any) -> Any:
     """Remove white space from the end of what was written."""
     size, floor = writer.now[SIZE], writer.now[FLOOR]
@@ -309,7 +303,7 @@ def _strip(writer: Any) -> Any:
 # -- tags -------------------------------------------------------------------------------------------------------------
 
 
-@compiled
+@inner
 def _read_name(source: Any, at: Any, end: Any) -> Any:
     """Read an element's name: (its key, where it ends); the key is 0 if there is none."""
     if at >= end or not _is_letter(source[at]):
@@ -326,16 +320,16 @@ def _read_name(source: Any, at: Any, end: Any) -> Any:
     return key, at
 
 
-@compiled
+@inner
 def _kind(key: Any) -> Any:
     slot = key % _KEYS.size
     return _KINDS[slot] if _KEYS[slot] == key else 0
 
 
-@compiled
+@inner
 def _tag_end(source: Any, at: Any, end: Any) -> Any:
     """Return where the `>` of a tag stands, `end` if it has none. One inside a quoted value is none."""
-    quote = 0
+    quote, value = 0, False
     while at < end:
         byte = source[at]
         if quote:
@@ -343,15 +337,16 @@ def _tag_end(source: Any, at: Any, end: Any) -> Any:
                 quote = 0
         elif byte == 62:  # >
             return at
-        elif byte == 34 or (byte == 39 and source[at - 1] == 61):  # " or ='
-            quote = byte
         elif byte == 60:  # <
             return end
+        elif value and (byte == 34 or byte == 39):  # " '
+            quote = byte
+        value = not quote and (byte == 61 or (value and _is_space(byte)))  # =
         at += 1
     return end
 
 
-@compiled
+@inner
 def _attribute(source: Any, at: Any, end: Any, wanted: Any) -> Any:
     """Return where the value of an attribute begins and ends, among those that stand from `at` to `end`."""
     while at < end:
@@ -386,7 +381,7 @@ def _attribute(source: Any, at: Any, end: Any, wanted: Any) -> Any:
     return end, end
 
 
-@compiled
+@inner
 def _comment_end(source: Any, at: Any, end: Any) -> Any:
     """Return where the comment that begins at `at` is over: there if it is none, -1 if it never ends."""
     if at + 4 > end or source[at + 1] != 33 or source[at + 2] != 45 or source[at + 3] != 45:  # !--
@@ -402,7 +397,7 @@ def _comment_end(source: Any, at: Any, end: Any) -> Any:
 # -- formulas ---------------------------------------------------------------------------------------------------------
 
 
-@compiled
+@inner
 def _formula_is_open(source: Any, at: Any, end: Any) -> Any:
     r"""Whether a formula is open at the end of a stretch: after `$`, `$$`, `\[`, `\(` or `\begin{…}`."""
     closing: Any = 0
@@ -442,7 +437,7 @@ def _formula_is_open(source: Any, at: Any, end: Any) -> Any:
     return closing != 0
 
 
-@compiled
+@inner
 def _environment(source: Any, at: Any, end: Any) -> Any:
     """Read `begin{name}` or `end{name}`: (its first letter or 0, where the name begins and ends)."""
     first = source[at] if at < end else 0
@@ -458,7 +453,7 @@ def _environment(source: Any, at: Any, end: Any) -> Any:
     return (np.int64(first), name, stop) if stop < end and source[stop] == 125 else (0, 0, 0)
 
 
-@compiled
+@inner
 def _same(source: Any, begin: Any, end: Any, other: Any, other_end: Any) -> Any:
     if end - begin != other_end - other:
         return False
@@ -471,14 +466,14 @@ def _same(source: Any, begin: Any, end: Any, other: Any, other_end: Any) -> Any:
 # -- blocks -----------------------------------------------------------------------------------------------------------
 
 
-@compiled
+@inner
 def _end_inline(writer: Any) -> Any:
     if writer.now[INLINE]:
         writer.now[INLINE] = 0
         _strip(writer)
 
 
-@compiled
+@inner
 def _separate(writer: Any, tight: Any) -> Any:
     """Start a block: on the marker's line, on a new line, or after a blank one."""
     _end_inline(writer)
@@ -491,7 +486,7 @@ def _separate(writer: Any, tight: Any) -> Any:
     _put_all(writer, writer.prefix, 0, writer.now[PREFIX])
 
 
-@compiled
+@inner
 def _begin_inline(writer: Any) -> Any:
     """Start the paragraph that text or an inline tag implies, e.g. directly in a list item, unless one is open."""
     if writer.now[INLINE]:
@@ -502,10 +497,10 @@ def _begin_inline(writer: Any) -> Any:
     writer.now[LOOSE] = not in_list
 
 
-@compiled
+@inner
 def _nest(writer: Any, first: Any, width: Any) -> Any:
     """Open a container whose further blocks start with `width` bytes: `first`, then spaces."""
-    writer.prefix_ends[writer.now[NESTED]] = writer.now[PREFIX]
+    writer.stacks[OUTER_PREFIX, writer.now[NESTED]] = writer.now[PREFIX]
     writer.now[NESTED] += 1
     if writer.now[NESTED] <= MAX_DEPTH:
         for place in range(width):
@@ -517,16 +512,16 @@ def _nest(writer: Any, first: Any, width: Any) -> Any:
     writer.now[FRESH] = 1
 
 
-@compiled
+@inner
 def _unnest(writer: Any) -> Any:
     _end_inline(writer)
     writer.now[NESTED] -= 1
-    writer.now[PREFIX] = writer.prefix_ends[writer.now[NESTED]]
+    writer.now[PREFIX] = writer.stacks[OUTER_PREFIX, writer.now[NESTED]]
     writer.now[FRESH] = 0
     writer.now[LOOSE] = 1
 
 
-@compiled
+@inner
 def _begin_quote(writer: Any, at: Any, end: Any) -> Any:
     begin, stop = _attribute(writer.source, at, end, _CLASS)
     spoiler = False
@@ -540,7 +535,7 @@ def _begin_quote(writer: Any, at: Any, end: Any) -> Any:
     _nest(writer, MORE, 3 if spoiler else 2)
 
 
-@compiled
+@inner
 def _begin_list(writer: Any, kind: Any, at: Any, end: Any) -> Any:
     _end_inline(writer)
     number = BULLETS
@@ -552,19 +547,19 @@ def _begin_list(writer: Any, kind: Any, at: Any, end: Any) -> Any:
             for place in range(begin, stop):
                 stated = stated * 10 + writer.source[place] - 48 if _is_digit(writer.source[place]) else -(10**10)
             number = stated if stated >= 0 else 1
-    writer.lists[writer.now[LISTS]] = number
+    writer.stacks[NUMBER, writer.now[LISTS]] = number
     writer.now[LISTS] += 1
 
 
-@compiled
+@inner
 def _begin_item(writer: Any) -> Any:
     _separate(writer, YES)
-    number = writer.lists[writer.now[LISTS] - 1] if writer.now[LISTS] else BULLETS
+    number = writer.stacks[NUMBER, writer.now[LISTS] - 1] if writer.now[LISTS] else BULLETS
     start = writer.now[SIZE]
     if number == BULLETS:
         _put(writer, DASH)
     else:
-        writer.lists[writer.now[LISTS] - 1] += 1
+        writer.stacks[NUMBER, writer.now[LISTS] - 1] += 1
         scale = 1
         while scale * 10 <= number:
             scale *= 10
@@ -577,7 +572,7 @@ def _begin_item(writer: Any) -> Any:
     writer.now[LOOSE] = 0
 
 
-@compiled
+@inner
 def _begin_heading(writer: Any, level: Any) -> Any:
     _separate(writer, NO)
     for _ in range(min(6, level + HEADING_SHIFT)):
@@ -589,7 +584,7 @@ def _begin_heading(writer: Any, level: Any) -> Any:
 # -- inline elements --------------------------------------------------------------------------------------------------
 
 
-@compiled
+@inner
 def _end_mark(writer: Any, mark: Any, begin: Any) -> Any:
     if writer.now[SIZE] == begin:  # there is nothing between the two
         writer.now[SIZE] -= _OPENING_ENDS[mark + 1] - _OPENING_ENDS[mark]
@@ -597,21 +592,21 @@ def _end_mark(writer: Any, mark: Any, begin: Any) -> Any:
         _put_all(writer, _CLOSING, _CLOSING_ENDS[mark], _CLOSING_ENDS[mark + 1])
 
 
-@compiled
+@inner
 def _begin_link(writer: Any, at: Any, end: Any) -> Any:
     begin, stop = _attribute(writer.source, at, end, _HREF)
-    link = 2 * writer.now[LINKS]
-    writer.targets[link], writer.targets[link + 1] = begin, stop
+    link = writer.now[LINKS]
+    writer.stacks[ADDRESS, link], writer.stacks[ADDRESS_END, link] = begin, stop
     writer.now[LINKS] += 1
     if stop > begin:
         _put(writer, BRACKET)
 
 
-@compiled
+@inner
 def _end_link(writer: Any, label: Any) -> Any:
     writer.now[LINKS] -= 1
-    link = 2 * writer.now[LINKS]
-    begin, stop = writer.targets[link], writer.targets[link + 1]
+    link = writer.now[LINKS]
+    begin, stop = writer.stacks[ADDRESS, link], writer.stacks[ADDRESS_END, link]
     if stop == begin:
         return
     end = writer.now[SIZE]
@@ -639,7 +634,7 @@ def _end_link(writer: Any, label: Any) -> Any:
     _put(writer, PARENTHESIS_END)
 
 
-@compiled
+@inner
 def _image(writer: Any, at: Any, end: Any) -> Any:
     source = writer.source
     begin, stop = _attribute(source, at, end, _ALT)
@@ -668,7 +663,7 @@ def _image(writer: Any, at: Any, end: Any) -> Any:
 # -- code -------------------------------------------------------------------------------------------------------------
 
 
-@compiled
+@inner
 def _read_code(writer: Any, key: Any, at: Any, end: Any) -> Any:
     """Look ahead over the open element, called `key`, whose text begins at `at`.
 
@@ -677,7 +672,7 @@ def _read_code(writer: Any, key: Any, at: Any, end: Any) -> Any:
         where the name of a language begins and ends that a `code` inside it has, and whether that says "none".
     """
     source = writer.source
-    depth, longest, run = 1, 0, 0
+    depth, inside, longest, run = 1, 0, 0, 0
     language, language_end, none = 0, 0, False
     while at < end:
         stop = seek(source, at, end, LESS, TICK)
@@ -701,6 +696,10 @@ def _read_code(writer: Any, key: Any, at: Any, end: Any) -> Any:
         stop = _tag_end(source, after, end)
         if not name or stop == end:
             break
+        if _kind(name) == P or LI <= _kind(name) <= QUOTE:
+            inside += -1 if closing else 1
+            if inside < 0:  # the end of what the code stands in, which never was closed
+                break
         if name == key:
             depth += -1 if closing else 1
             if not depth:
@@ -714,7 +713,7 @@ def _read_code(writer: Any, key: Any, at: Any, end: Any) -> Any:
     return end, end, 0, 0, 0, False
 
 
-@compiled
+@inner
 def _language(source: Any, at: Any, end: Any) -> Any:
     """Return where the language begins and ends that classes such as `lang-py` name, and whether one says "none"."""
     none = False
@@ -733,12 +732,12 @@ def _language(source: Any, at: Any, end: Any) -> Any:
     return 0, 0, none
 
 
-@compiled
+@inner
 def _is_word(byte: Any) -> Any:
     return _is_letter(byte) or _is_digit(byte) or byte == 95
 
 
-@compiled
+@inner
 def _put_code(writer: Any, at: Any, end: Any) -> Any:
     """Write the text of an element that `_read_code` has been over; what stands in it is text, tags or not."""
     source = writer.source
@@ -757,16 +756,18 @@ def _put_code(writer: Any, at: Any, end: Any) -> Any:
         text = at = over
 
 
-@compiled
+@inner
 def _put_ticks(writer: Any, number: Any) -> Any:
     for _ in range(number):
         _put(writer, TICK)
 
 
-@compiled
+@inner
 def _code(writer: Any, key: Any, at: Any, end: Any) -> Any:
     """Write inline code; return where the text after it begins."""
     stop, after, longest, _, _, _ = _read_code(writer, key, at, end)
+    if writer.now[STATUS]:
+        return end
     _begin_inline(writer)
     begin = writer.now[SIZE]
     _put_ticks(writer, longest + 1)
@@ -783,10 +784,12 @@ def _code(writer: Any, key: Any, at: Any, end: Any) -> Any:
     return after
 
 
-@compiled
+@inner
 def _preformatted(writer: Any, key: Any, tag: Any, at: Any, end: Any) -> Any:
     """Write a code block at the left margin, fenced by more backticks than it holds; return where text goes on."""
     stop, after, longest, inner, inner_end, inner_none = _read_code(writer, key, at, end)
+    if writer.now[STATUS]:
+        return end
     begin, language_end, none = _language(writer.source, tag, at)
     if begin == language_end:
         begin, language_end = inner, inner_end
@@ -811,7 +814,7 @@ def _preformatted(writer: Any, key: Any, tag: Any, at: Any, end: Any) -> Any:
     return after
 
 
-@compiled
+@inner
 def _skip_raw(writer: Any, key: Any, at: Any, end: Any) -> Any:
     """Return where the text after an element begins whose content is not text."""
     while at + 1 < end:
@@ -828,45 +831,45 @@ def _skip_raw(writer: Any, key: Any, at: Any, end: Any) -> Any:
 # -- tables: their rows are gathered, because Markdown wants a header and one line a row ------------------------------
 
 
-@compiled
+@inner
 def _in_table(writer: Any) -> Any:
     return 0 < writer.now[TABLES] <= MAX_TABLE_DEPTH
 
 
-@compiled
+@inner
 def _begin_table(writer: Any) -> Any:
     _separate(writer, NO)
     writer.now[TABLES] += 1
     if _in_table(writer):
-        table = 3 * (writer.now[TABLES] - 1)
-        writer.tables[table], writer.tables[table + 1] = writer.now[CELLS], 0
+        table = writer.now[TABLES] - 1
+        writer.stacks[FIRST_CELL, table], writer.stacks[ROWS, table] = writer.now[CELLS], 0
 
 
-@compiled
+@inner
 def _begin_row(writer: Any) -> Any:
     if _in_table(writer):
-        writer.tables[3 * writer.now[TABLES] - 2] += 1
+        writer.stacks[ROWS, writer.now[TABLES] - 1] += 1
 
 
-@compiled
+@inner
 def _begin_cell(writer: Any) -> Any:
     """Begin a cell; return whether it is one of a table."""
     if not _in_table(writer):
         return NO
-    writer.tables[3 * writer.now[TABLES] - 1] = writer.now[SIZE]
+    writer.stacks[CELL_TEXT, writer.now[TABLES] - 1] = writer.now[SIZE]
     writer.now[FLOOR] = writer.now[SIZE]
     writer.now[INLINE] = 1
     return YES
 
 
-@compiled
+@inner
 def _end_cell(writer: Any) -> Any:
     """Put a cell's text aside; only one that holds a formula or code keeps its line ends."""
     _end_inline(writer)
     if not _in_table(writer):
         return
-    out, begin, end = writer.out, writer.tables[3 * writer.now[TABLES] - 1], writer.now[SIZE]
-    if not writer.tables[3 * writer.now[TABLES] - 2]:
+    out, begin, end = writer.out, writer.stacks[CELL_TEXT, writer.now[TABLES] - 1], writer.now[SIZE]
+    if not writer.stacks[ROWS, writer.now[TABLES] - 1]:
         _begin_row(writer)
     verbatim = False
     for place in range(begin, end):
@@ -877,11 +880,14 @@ def _end_cell(writer: Any) -> Any:
     while begin < end and _is_space(out[end - 1]):
         end -= 1
     size = writer.now[CELL_SIZE]
-    if size + end - begin > writer.cell_text.size or 3 * writer.now[CELLS] + 3 > writer.cells.size:
+    if size + end - begin > writer.cell_text.size or writer.now[CELLS] >= writer.stacks.shape[1]:
         writer.now[STATUS] = FULL
         return
-    cell = 3 * writer.now[CELLS]
-    writer.cells[cell], writer.cells[cell + 1] = writer.tables[3 * writer.now[TABLES] - 2] - 1, size
+    cell = writer.now[CELLS]
+    writer.stacks[CELL_ROW, cell], writer.stacks[CELL_BEGIN, cell] = (
+        writer.stacks[ROWS, writer.now[TABLES] - 1] - 1,
+        size,
+    )
     for place in range(begin, end):
         byte = out[place]
         if not verbatim and _is_space(byte):
@@ -890,21 +896,21 @@ def _end_cell(writer: Any) -> Any:
             byte = np.uint8(32)
         writer.cell_text[size] = byte
         size += 1
-    writer.cells[cell + 2] = size
+    writer.stacks[CELL_END, cell] = size
     writer.now[CELL_SIZE] = size
     writer.now[CELLS] += 1
-    writer.now[SIZE] = writer.tables[3 * writer.now[TABLES] - 1]
+    writer.now[SIZE] = writer.stacks[CELL_TEXT, writer.now[TABLES] - 1]
     _lower_floor(writer)
 
 
-@compiled
+@inner
 def _lower_floor(writer: Any) -> Any:
     """White space before the innermost open cell stays; in no cell, what stands before the post."""
     outer = writer.now[TABLES] - 1
-    writer.now[FLOOR] = writer.tables[3 * outer - 1] if outer > 0 else writer.now[START]
+    writer.now[FLOOR] = writer.stacks[CELL_TEXT, outer - 1] if outer > 0 else writer.now[START]
 
 
-@compiled
+@inner
 def _end_table(writer: Any) -> Any:
     """Write a table with its first row as header."""
     _end_inline(writer)
@@ -913,10 +919,10 @@ def _end_table(writer: Any) -> Any:
     writer.now[LOOSE] = 1
     if not in_table:
         return
-    first, rows = writer.tables[3 * writer.now[TABLES]], writer.tables[3 * writer.now[TABLES] + 1]
+    first, rows = writer.stacks[FIRST_CELL, writer.now[TABLES]], writer.stacks[ROWS, writer.now[TABLES]]
     width, cells = 0, 0
     for cell in range(first, writer.now[CELLS]):
-        cells = cells + 1 if cell > first and writer.cells[3 * cell] == writer.cells[3 * cell - 3] else 1
+        cells = cells + 1 if cell > first and writer.stacks[CELL_ROW, cell] == writer.stacks[CELL_ROW, cell - 1] else 1
         width = max(width, cells)
     cell = first
     for row in range(rows if width else 0):
@@ -926,19 +932,19 @@ def _end_table(writer: Any) -> Any:
         for _ in range(width):
             _put(writer, PIPE)
             _put(writer, SPACE)
-            if cell < writer.now[CELLS] and writer.cells[3 * cell] == row:
-                _put_all(writer, writer.cell_text, writer.cells[3 * cell + 1], writer.cells[3 * cell + 2])
+            if cell < writer.now[CELLS] and writer.stacks[CELL_ROW, cell] == row:
+                _put_all(writer, writer.cell_text, writer.stacks[CELL_BEGIN, cell], writer.stacks[CELL_END, cell])
                 cell += 1
             _put(writer, SPACE)
         _put(writer, PIPE)
         if not row:
             _rule_below(writer, width)
     if first < writer.now[CELLS]:
-        writer.now[CELL_SIZE] = writer.cells[3 * first + 1]
+        writer.now[CELL_SIZE] = writer.stacks[CELL_BEGIN, first]
     writer.now[CELLS] = first
 
 
-@compiled
+@inner
 def _rule_below(writer: Any, width: Any) -> Any:
     _put(writer, LINE_END)
     _put_all(writer, writer.prefix, 0, writer.now[PREFIX])
@@ -949,23 +955,23 @@ def _rule_below(writer: Any, width: Any) -> Any:
 # -- the pass ---------------------------------------------------------------------------------------------------------
 
 
-@compiled
+@inner
 def _open(writer: Any, key: Any) -> Any:
-    writer.opened[writer.now[OPEN]], writer.opened_at[writer.now[OPEN]] = key, writer.now[SIZE]
+    writer.stacks[ELEMENT, writer.now[OPEN]], writer.stacks[TEXT, writer.now[OPEN]] = key, writer.now[SIZE]
     writer.now[OPEN] += 1
 
 
-@compiled
+@inner
 def _close(writer: Any, key: Any) -> Any:
     """Return where the text of the innermost element begins, which must be the one that is closed."""
-    if not writer.now[OPEN] or writer.opened[writer.now[OPEN] - 1] != key:
+    if not writer.now[OPEN] or writer.stacks[ELEMENT, writer.now[OPEN] - 1] != key:
         writer.now[STATUS] = UNBALANCED
         return 0
     writer.now[OPEN] -= 1
-    return writer.opened_at[writer.now[OPEN]]
+    return writer.stacks[TEXT, writer.now[OPEN]]
 
 
-@compiled
+@inner
 def _begin(writer: Any, key: Any, kind: Any, at: Any, end: Any) -> Any:
     """Write the beginning of an element, its attributes from `at` to `end`; return whether white space is skipped."""
     skip = NO
@@ -1008,7 +1014,7 @@ def _begin(writer: Any, key: Any, kind: Any, at: Any, end: Any) -> Any:
     return skip
 
 
-@compiled
+@inner
 def _finish(writer: Any, key: Any, kind: Any) -> Any:
     """Write the end of an element."""
     begin = _close(writer, key)
@@ -1040,7 +1046,7 @@ def _finish(writer: Any, key: Any, kind: Any) -> Any:
         writer.now[LOOSE] = kind == DIVISION
 
 
-@compiled
+@inner
 def _put_until_tag(writer: Any, at: Any, end: Any, skip: Any) -> Any:
     """Write the text up to the next tag, without white space at its start if `skip`; return where that tag is."""
     source = writer.source
@@ -1111,25 +1117,26 @@ def _tag(writer: Any, text: Any, at: Any, end: Any) -> Any:
 
 
 @compiled
-def write_all(writer: Any, offsets: Any, joined: Any, written: Any, statuses: Any) -> Any:
-    """Write the Markdown of the posts that lie between offsets of the source, one behind the other.
+def write_all(writer: Any, begins: Any, ends: Any, joined: Any, written: Any, statuses: Any) -> Any:
+    """Write the Markdown of some posts, one behind the other.
 
     Args:
         writer: a new one.
-        offsets: one more than there are posts.
+        begins: where each post begins in the source,
+        ends: and where it ends.
         joined: no formula has tags inside, or they are to stay.
         written: gets the offsets of the Markdown.
         statuses: gets the status of each post; one that is not DONE has no Markdown.
     """
     now = writer.now
     written[0] = 0
-    for post in range(offsets.size - 1):
+    for post in range(begins.size):
         for register in range(REGISTERS):
             now[register] = 0
         now[SIZE] = now[START] = now[FLOOR] = written[post]
         now[FRESH] = now[LOOSE] = 1
         now[JOINED] = joined
-        at, end, skip = offsets[post], offsets[post + 1], NO
+        at, end, skip = begins[post], ends[post], NO
         while now[STATUS] == DONE:
             text = at
             at = _put_until_tag(writer, at, end, skip)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import re
 
 import pytest
 from bs4 import BeautifulSoup
+from bs4.element import PreformattedString
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -126,6 +128,11 @@ BROKEN = {
     "brackets with nothing inside": ("<p>a <> b</p>", "a <> b"),
     "cut in a tag": ("<p>a</p><a href=", "a"),
     "comment never closed": ("<p>a</p><!-- x <p>b</p>", "a"),
+    "comment never closed in a code block": ("<pre>a<!--b", "```\na\n```"),
+    "comment never closed in code": ("<p>a <code>b<!--c", "a `b`"),
+    "code never closed": ("<p>a <code>b</p>\n<p><code>c</code> d</code></p>", "a `b`\n\n`c` d"),
+    "a tag in a value": ('<p><a href="x<a href="y" b="z">c" d="e">f</a></p>', '[c" d="e">f](<x<a href=>)'),
+    "a quote too many": ('<p><a href="x"">c</a> d</p>', "[c](x) d"),
     "NUL": ("<p>a\0b &#0;</p>", "a\ufffdb \ufffd"),
     "surrogate": ("<p>&#xD800;</p>", "\ufffd"),
     "list items alone": ("<li>a</li><li>b</li>", "- a\n\n- b"),
@@ -169,6 +176,41 @@ DIFFERENTIAL = [*(source for source, _ in ELEMENTS.values()), *fragments()]
 @pytest.mark.parametrize("source", DIFFERENTIAL, ids=range(len(DIFFERENTIAL)))
 def test_says_the_same_as_beautifulsoup(source: str) -> None:
     assert without_space(to_markdown(source)) == without_space(reference(source))
+
+
+def broken(rng: random.Random) -> str:
+    """HTML with a few tags lost, doubled, cut or made up."""
+    source = "\n\n".join(rng.choices(FRAGMENTS, k=2))
+    for _ in range(rng.randrange(1, 4)):
+        tags = [match.span() for match in re.finditer("<[^<>]*>", source)] or [(0, 1)]
+        start, end = rng.choice(tags)
+        place = rng.randrange(len(source))
+        source = rng.choice(
+            (
+                source[:start] + source[end:],
+                source[:place] + source[start:end] + source[place:],
+                source[:place]
+                + rng.choice(("<", "&", '"', "</p>", "<!--", "</code>", "<pre>", "<b>"))
+                + source[place:],
+                source[: max(1, place)],
+                source[:start] + source[start + 1 : end - 1] + source[end:],
+            )
+        )
+    return source
+
+
+FRAGMENTS = Shapes(3).fragments(300)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_broken_html_loses_nothing_that_can_be_seen(seed: int) -> None:
+    rng = random.Random(seed)
+    for _ in range(20):
+        source = broken(rng)
+        soup = BeautifulSoup(source, "lxml")
+        seen = "".join(text for text in soup.find_all(string=True) if not isinstance(text, PreformattedString))
+        written = iter(without_space(to_markdown(source)))
+        assert all(character in written for character in without_space(seen)), source
 
 
 def check_verbatim(source: str) -> None:
