@@ -136,7 +136,8 @@ def kill(count: int, folders: tuple[Path, ...], kills: int = 20) -> None:
         committed: dict[str, int] = {}
         for number in range(kills):
             process = crawl(folder, server.api_url, 8, 1.0)
-            time.sleep(chance.uniform(0.5, 1.0 + 2 * seconds / kills))
+            # Twenty such pieces are less than a whole crawl, so that hardly one comes after its end.
+            time.sleep(chance.uniform(0.5, 1.0 + 1.2 * seconds / kills))
             ended = process.poll() is not None
             process.send_signal(signal.SIGKILL)
             process.wait()
