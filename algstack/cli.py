@@ -323,7 +323,13 @@ def decontaminate(
         with display.progress() as progress:
             work = partial(
                 decontaminate_tables.run,
-                *(inputs or [], folder, columns, config, redaction, workers or default_workers(), signal or ()),
+                inputs or [],
+                folder,
+                columns,
+                config,
+                redaction,
+                workers or default_workers(),
+                signal or (),
             )
             summary = pipeline.timed_tables("decontaminate", folder, progress, work)
         _show([summary], as_json)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -120,6 +120,15 @@ def release_schema(signals: Iterable[str] = ()) -> pa.Schema:
 def with_signals(schema: pa.Schema, signals: Iterable[str]) -> pa.Schema:
     """Return a schema of documents with the columns of these signals behind its own."""
     return pa.schema([*schema, *_schema(signal_columns(signals))])
+
+
+def with_measured(frame: pl.DataFrame, signals: Collection[str]) -> pl.DataFrame:
+    """Return documents with these signals measured; see `signals.measured`."""
+    if not signals:
+        return frame
+    from algstack.signals import measured  # with numba and Pygments, which few releases need
+
+    return frame.with_columns(measured(frame, signals))
 
 
 def batch_of(schema: pa.Schema, rows: int, columns: Mapping[str, Any]) -> pa.RecordBatch:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -251,7 +253,8 @@ class _ShippedBenchmarks(toml.Config):
     benchmark: tuple[Benchmark, ...] = ()
 
 
-def shipped_benchmarks() -> dict[str, Benchmark]:
+@cache
+def shipped_benchmarks() -> Mapping[str, Benchmark]:
     """The benchmarks that algstack knows, by name."""
     path = data.folder("manifests") / SHIPPED_BENCHMARKS
     known = toml.parse(path.read_text(encoding="utf-8"), _ShippedBenchmarks, SHIPPED_BENCHMARKS)
@@ -272,7 +275,7 @@ class DecontaminateConfig(toml.Config):
     @property
     def known(self) -> dict[str, Benchmark]:
         """The benchmarks that can be named: those of one's own before those that ship with algstack."""
-        return shipped_benchmarks() | {benchmark.name: benchmark for benchmark in self.benchmark}
+        return {**shipped_benchmarks(), **{benchmark.name: benchmark for benchmark in self.benchmark}}
 
     def unknown(self) -> str | None:
         """Say which benchmark is named that there is not, and which is meant perhaps."""

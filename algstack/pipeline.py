@@ -117,9 +117,11 @@ def _timed(stage: str, folder: Path, progress: Progress, run: Callable[[Progress
 
 def build(context: Context) -> list[Summary]:
     """Run every stage in order, only what is not done yet, and return what each did."""
-    from algstack.decontaminate import stage as decontaminate_stage
+    from algstack.decontaminate import benchmarks
 
-    decontaminate_stage.check(context)
+    # A copy that is missing is said now, not when the stages before it have run for days.
+    wanted = context.manifest.config.decontaminate
+    benchmarks.places(wanted, context.manifest.resolve(wanted.folder))
     summaries = []
     for stage in STAGES:
         folder = context.workspace.path / stage.folder

@@ -63,7 +63,7 @@ def measured(documents: pl.DataFrame, names: Collection[str]) -> list[pl.Series]
     """
     wanted = [column.name for column in signal_columns(names)]
     found: dict[str, pl.Series] = {}
-    for told, how in _MEASURES:
+    for told, how in MEASURES:
         if told & set(wanted):
             found |= how(documents)
     return [found[name].alias(name) for name in wanted]
@@ -108,17 +108,13 @@ def _shape(documents: pl.DataFrame) -> dict[str, pl.Series]:
     texts = as_texts(documents["text"])
     counts = _Counts(*(np.zeros(documents.height, np.int64) for _ in _Counts._fields))
     _count(*texts, _classes(), counts)
-    has_lines = counts.lines > 0
+    nothing = pl.repeat(None, documents.height, dtype=pl.Int64, eager=True)
     return {
         "alphanum_fraction": _ratio(counts.alphanumeric, counts.characters),
         "avg_line_length": _ratio(counts.in_lines, counts.lines),
-        "max_line_length": pl.Series(counts.longest).zip_with(pl.Series(has_lines), _none(documents.height)),
+        "max_line_length": pl.Series(counts.longest).zip_with(pl.Series(counts.lines > 0), nothing),
         "digit_density": _ratio(counts.digits, counts.visible),
     }
-
-
-def _none(rows: int) -> pl.Series:
-    return pl.Series([None], dtype=pl.Int64).new_from_index(0, rows)
 
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> pl.Series:
@@ -262,7 +258,7 @@ def _is_comment(kind: _TokenType) -> bool:
     return any(kind in one for one in _READ_BY_PEOPLE) and not any(kind in one for one in _PREPROCESSOR)
 
 
-_MEASURES: tuple[tuple[frozenset[str], Callable[[pl.DataFrame], dict[str, pl.Series]]], ...] = (
+MEASURES: tuple[tuple[frozenset[str], Callable[[pl.DataFrame], dict[str, pl.Series]]], ...] = (
     (frozenset({"alphanum_fraction", "avg_line_length", "max_line_length", "digit_density"}), _shape),
     (frozenset({"english_share"}), _english),
     (frozenset({"comment_ratio", "parse_errors"}), _lexed),

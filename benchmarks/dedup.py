@@ -67,12 +67,7 @@ def main() -> None:
 
 def best(function: Callable[[], Any], repeat: int) -> float:
     """Return the shortest time of some runs, in seconds."""
-    times = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)
+    return min(seconds(function) for _ in range(repeat))
 
 
 def peers(options: argparse.Namespace, task: str, *arguments: str) -> Iterator[dict[str, Any]]:

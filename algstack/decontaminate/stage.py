@@ -27,7 +27,6 @@ from algstack.decontaminate.match import COLUMNS, FINDINGS, TALLIES, Finding, lo
 from algstack.decontaminate.redact import marks, redact
 from algstack.documents import DECISIONS, DOCUMENTS, clip
 from algstack.manifest import DecontaminateConfig, RedactConfig, select
-from algstack.signals import measured
 from algstack.workspace import Context, Progress, as_frame, decisions_name, kept_documents
 
 STAGE = "decontaminate"
@@ -87,16 +86,6 @@ def job_of(context: Context) -> Job:
         workers=context.workers,
         progress=context.progress,
     )
-
-
-def check(context: Context) -> None:
-    """Refuse a manifest whose benchmarks have no copy, before stages have run for days.
-
-    Raises:
-        SourceError: there is no copy of a benchmark that is not optional.
-    """
-    config = context.manifest.config.decontaminate
-    benchmarks.places(config, context.manifest.resolve(config.folder))
 
 
 def run(context: Context) -> StageRecord:
@@ -265,7 +254,7 @@ def decide_part(task: DecideTask) -> TaskRecord:
             writer.write(decisions.to_arrow())
             if kept:
                 left = documents.apply(frame, decisions)
-                kept.write(left.with_columns(measured(left, task.signals)).to_arrow())
+                kept.write(documents.with_measured(left, task.signals).to_arrow())
     return TaskRecord(
         task=key,
         fingerprint=task.fingerprint,

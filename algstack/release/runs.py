@@ -107,15 +107,7 @@ def _described(kept: KeptDocuments, task: RunTask, refusals: list[Refusal]) -> I
         _check(frame)
         place = pl.format("data/{}/{}", pl.col("lang"), assign(frame, task.shares))
         counted = pl.Series("tokens", count(frame["text"].to_list()), dtype=pl.Int64)
-        yield frame.with_columns(counted, *_signals(frame, task.signals), place=place)
-
-
-def _signals(frame: pl.DataFrame, names: tuple[str, ...]) -> list[pl.Series]:
-    if not names:
-        return []
-    from algstack.signals import measured  # with numba and Pygments, which few releases need
-
-    return measured(frame, names)
+        yield documents.with_measured(frame, task.signals).with_columns(counted, place=place)
 
 
 def _check(frame: pl.DataFrame) -> None:

@@ -38,9 +38,6 @@ LARGEST = 2**31
 LISTINGS = 3
 """How often a search that shows less than it counts is read before its count is doubted."""
 
-ROUNDS = 3
-"""How often a search is begun anew when one of its pages fails for good."""
-
 QUERY_LENGTH = 256
 """Characters that a search may have (docs.github.com/rest/search)."""
 
@@ -188,10 +185,10 @@ def discover(github: GitHub, ledger: Ledger, cutoff: datetime, policy: Policy, c
         SourceError: GitHub does not take a search, or shows less than it counts however narrow the search.
         Fault: GitHub did not answer.
     """
-    lister = _GraphQLLister(github, cutoff, clock) if github.has_token else _RestLister(github)
+    lister = _GraphQLLister(github, cutoff, clock) if github.has_token else _RestLister(github, clock)
     while text := ledger.open_search():
         search = Search.loads(text)
-        listing = retried(partial(_list, lister, search), clock, ROUNDS)
+        listing = _list(lister, search)
         if listing is None or listing.counted > SHOWN:
             parts = search.split([*listing.found.values()] if listing else ())
             if parts is None:
@@ -237,7 +234,7 @@ class _GraphQLLister:
         found: dict[str, Found] = {}
         after = None
         while True:
-            # The page alone is tried again: of a listing's many, some may always time out.
+            # A page that fails is asked for again, not the whole listing: of its many, some may always fail.
             result = retried(partial(self._read_page, _checked(search), after), self._clock)
             for node in result["nodes"]:
                 if node:  # a result that the token may not see, or that is gone since, is null
@@ -265,17 +262,17 @@ class _GraphQLLister:
 
 
 class _RestLister:
-    def __init__(self, github: GitHub) -> None:
+    def __init__(self, github: GitHub, clock: Clock) -> None:
         self._github = github
+        self._clock = clock
 
     def list(self, search: Search) -> Listing:
         found: dict[str, Found] = {}
         complete = True
         for page in range(1, SHOWN // PAGE + 1):
+            query: dict[str, str | int] = {"q": _checked(search), "per_page": PAGE, "page": page}
             try:
-                answer = self._github.get(
-                    "/search/repositories", {"q": _checked(search), "per_page": PAGE, "page": page}, "search"
-                )
+                answer = retried(partial(self._github.get, "/search/repositories", query, "search"), self._clock)
             except Refused as refusal:
                 raise SourceError(
                     f"GitHub does not take the search `{search}`: {refusal}. Look at the source's `languages`, "
