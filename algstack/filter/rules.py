@@ -19,6 +19,9 @@ from algstack.filter.language import Language, Rule
 from algstack.filter.syntax import Syntax
 
 SHOWN_WORDS = 8
+BEGINNINGS = (scan.HEAD, 10 * scan.HEAD)
+"""Characters in which a pattern is sought before whole texts are rid of their comments."""
+
 CONTEXT = 60
 """Bytes shown on each side of a match."""
 
@@ -60,12 +63,14 @@ def _in_code(texts: pl.Series, pattern: str, syntax: Syntax) -> pl.Series:
     token that is cut off: so the last characters are left out. One more must follow the match, so that the end of what
     was cut off is not taken for the text's end.
     """
-    beginnings = scan.code(texts.str.head(scan.HEAD), syntax).str.head(-scan.LONGEST_TOKEN)
-    found = beginnings.str.contains(f"(?:{pattern})(?s:.)")
-    if not found.all():
-        rest = texts.filter(~found)
-        found = found.scatter((~found).arg_true(), scan.code(rest, syntax).str.contains(pattern))
-    return found
+    found = pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(texts))
+    for characters in BEGINNINGS:
+        left = found.not_().arg_true()
+        if len(left):
+            beginnings = scan.code(texts.gather(left).str.head(characters), syntax).str.head(-scan.LONGEST_TOKEN)
+            found = found.scatter(left, beginnings.str.contains(f"(?:{pattern})(?s:.)"))
+    left = found.not_().arg_true()
+    return found.scatter(left, scan.code(texts.gather(left), syntax).str.contains(pattern)) if len(left) else found
 
 
 def limits(language: Language) -> list[Check]:
