@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from algstack.documents import clip
-from algstack.filter import patterns, scan
+from algstack.filter import automaton, patterns, scan
 from algstack.filter.language import Language, Languages, Sign
 
 WINDOWS = (4_000, 20_000, 100_000)
@@ -128,21 +128,12 @@ class _Scores:
     def compete(self, rival: Language, number: int, start: int = 0) -> None:
         """Let one language take the texts in which it has more points than any before it; `start` it has anyway.
 
-        Only texts in which it can come near are looked at: first one pattern asks for any sign that could bring it
-        there.
+        Only texts in which it can come near are looked at: those that have a sign which could bring it there.
         """
-        signs = sorted(rival.signs, key=lambda sign: -sign.points)
-        left = sum(max(sign.points, 0) for sign in signs)
-        rows = np.flatnonzero(self._best - LEAD < start + left)
-        rows = rows[self._is_open(rows, signs, start)]
-        frame = _views(self._texts.gather(rows), rival)
-        points = np.full(len(rows), start, np.int64)
-        for sign in signs:
-            left -= max(sign.points, 0)
-            points += sign.points * frame.select(_found(sign)).to_series().to_numpy()
-            is_near = points + left > self._best[rows] - LEAD
-            if not is_near.all():
-                rows, frame, points = rows[is_near], frame.filter(is_near), points[is_near]
+        most = start + sum(max(sign.points, 0) for sign in rival.signs)
+        rows = np.flatnonzero(self._best - LEAD < most)
+        rows = rows[self._is_open(rows, rival.signs, start)]
+        points = start + _points(self._texts.gather(rows), rival)
         self._enter(rows, points, number)
 
     def _is_open(self, rows: NDArray[np.intp], signs: Sequence[Sign], start: int) -> NDArray[np.bool_]:
@@ -167,9 +158,18 @@ class _Scores:
 def _has_sign(texts: pl.Series, signs: Sequence[Sign], least: int) -> NDArray[np.bool_]:
     """Whether a sign of at least so many points stands in each text, comments included."""
     matches = [sign.match for sign in signs if sign.points >= least]
-    if not matches or not len(texts):
-        return np.zeros(len(texts), np.bool_)
-    return texts.str.contains(patterns.compiled(matches)).to_numpy()
+    return automaton.find(texts, matches, first=True).any(axis=1)
+
+
+def _points(texts: pl.Series, language: Language) -> Points:
+    """The points of a language's signs in each text."""
+    points = np.zeros(len(texts), np.int64)
+    for view in _views(texts, language):
+        signs = [sign for sign in language.signs if sign.where == view.name]
+        if signs:
+            found = automaton.find(view, [sign.match for sign in signs])
+            points += found @ np.array([sign.points for sign in signs])
+    return points
 
 
 def _views(texts: pl.Series, language: Language) -> pl.DataFrame:

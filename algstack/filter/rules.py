@@ -14,7 +14,7 @@ from functools import lru_cache
 import polars as pl
 
 from algstack.documents import clip
-from algstack.filter import patterns, predicates, scan
+from algstack.filter import automaton, patterns, predicates, scan
 from algstack.filter.language import Language, Rule
 from algstack.filter.syntax import Syntax
 
@@ -32,7 +32,7 @@ Evidence = Callable[[pl.DataFrame], pl.Series]
 class Check:
     """A rule made ready.
 
-    `dropped` says of each row, never null, whether the rule drops it. A rule that looks at the `code` has a `pattern`
+    `dropped` says of each row, never null, whether the rule drops it. A rule that looks at the `code` has a `sought`
     instead, which must be found (`required`), or must not, both in the text and in its code: so that only the texts
     that have it anywhere need be rid of their comments. `evidence` says what dropped rows show.
     """
@@ -42,21 +42,43 @@ class Check:
     column: str
     evidence: Evidence
     dropped: pl.Expr | None = None
-    pattern: str = ""
+    sought: Sought | None = None
     required: bool = False
 
     def drops(self, batch: pl.DataFrame, syntax: Syntax) -> pl.Series:
         """Say of each row of a batch whether the rule drops it."""
         if self.dropped is not None:
             return batch.select(self.dropped.alias("dropped")).to_series()
-        found = batch["text"].str.contains(self.pattern)
+        assert self.sought is not None
+        found = self.sought.stands_in(batch["text"])
         if found.any():
             texts = batch["text"].filter(found)
-            found = found.scatter(found.arg_true(), _in_code(texts, self.pattern, syntax))
+            found = found.scatter(found.arg_true(), _in_code(texts, self.sought, syntax))
         return ~found if self.required else found
 
 
-def _in_code(texts: pl.Series, pattern: str, syntax: Syntax) -> pl.Series:
+@dataclass(frozen=True)
+class Sought:
+    """What a rule looks for in code: `pattern` as Polars takes it, `parts` as a filter file has it, if it has patterns.
+
+    A pattern that is found early is Polars' to seek; one that must be sought far, the automaton's.
+    """
+
+    pattern: str
+    parts: tuple[str, ...] = ()
+
+    def stands_in(self, texts: pl.Series) -> pl.Series:
+        """Whether it stands in each text."""
+        if not self.parts:
+            return texts.str.contains(self.pattern)
+        return pl.Series(automaton.find(texts, self.parts, first=True).any(axis=1))
+
+    def followed(self) -> Sought:
+        """The same with one more character after it."""
+        return Sought(f"(?:{self.pattern})(?s:.)", tuple(f"(?:{part})(?s:.)" for part in self.parts))
+
+
+def _in_code(texts: pl.Series, sought: Sought, syntax: Syntax) -> pl.Series:
     """Say of each text whether a pattern is found in its code.
 
     Mostly the first lines settle it. What comments and strings are there does not depend on what follows, but for a
@@ -68,9 +90,9 @@ def _in_code(texts: pl.Series, pattern: str, syntax: Syntax) -> pl.Series:
         left = found.not_().arg_true()
         if len(left):
             beginnings = scan.code(texts.gather(left).str.head(characters), syntax).str.head(-scan.LONGEST_TOKEN)
-            found = found.scatter(left, beginnings.str.contains(f"(?:{pattern})(?s:.)"))
+            found = found.scatter(left, sought.followed().stands_in(beginnings))
     left = found.not_().arg_true()
-    return found.scatter(left, scan.code(texts.gather(left), syntax).str.contains(pattern)) if len(left) else found
+    return found.scatter(left, sought.stands_in(scan.code(texts.gather(left), syntax))) if len(left) else found
 
 
 def limits(language: Language) -> list[Check]:
@@ -105,7 +127,7 @@ def check(rule: Rule) -> Check:
     required = rule.condition.startswith("require")
     evidence = _said(pl.lit(_wanted(rule))) if required else _seen(column, pattern)
     if column == "code":
-        return Check(rule.id, rule.reason, column, evidence, None, pattern, required)
+        return Check(rule.id, rule.reason, column, evidence, None, Sought(pattern, _parts(rule)), required)
     found = pl.col(column).str.contains(pattern)
     return Check(rule.id, rule.reason, column, evidence, (~found if required else found).fill_null(False))
 
@@ -124,6 +146,16 @@ def _target(rule: Rule) -> tuple[str, str]:
             return "path", patterns.compiled(given, rule.ignore_case)
         case _:
             return "repo", patterns.compiled(given, rule.ignore_case)
+
+
+def _parts(rule: Rule) -> tuple[str, ...]:
+    """A rule's patterns one by one, each with its case; none if it has words."""
+    if not rule.condition.endswith("match"):
+        return ()
+    given: tuple[str, ...] = getattr(rule, rule.condition)
+    return tuple(
+        f"(?i:{part.removeprefix('(?i)')})" if rule.ignore_case or part.startswith("(?i)") else part for part in given
+    )
 
 
 def _wanted(rule: Rule) -> str:

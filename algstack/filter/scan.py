@@ -140,6 +140,26 @@ def _wide_spaces(data: Bytes) -> int:
     return found
 
 
+def has_long_lines(series: pl.Series, length: int) -> pl.Series:
+    """Say of each text whether its lines have more than `length` bytes on average; a last line may be empty."""
+    texts = places(series)
+    found = np.zeros(len(series), np.bool_)
+    _long_lined(texts.addresses, texts.lengths, length, found)
+    return pl.Series(found)
+
+
+@njit(cache=True, nogil=True)
+def _long_lined(addresses: Any, lengths: Any, length: int, found: Any) -> None:
+    """Count lines only until there are enough of them."""
+    for row in range(len(addresses)):
+        data = bytes_at(addresses[row], lengths[row])
+        lines, at = 1, 0
+        while at < len(data) and len(data) / lines > length:
+            lines += data[at] == NEWLINE
+            at += 1
+        found[row] = len(data) / lines > length
+
+
 class _Table(NamedTuple):
     """A syntax as arrays; tokens come longest first.
 
