@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from algstack.documents import clip
-from algstack.filter import automaton, patterns, scan
+from algstack.filter import automaton, scan
 from algstack.filter.language import Language, Languages, Sign
 
 WINDOWS = (4_000, 20_000, 100_000)
@@ -106,6 +106,8 @@ def _recognised(
         # A text that the first window holds whole has nothing more to say.
         more = texts.gather(open_rows).str.len_bytes().to_numpy() > window
         open_rows = open_rows[scores.is_close() & more]
+        if not len(open_rows):
+            break
     names = pl.Series("found", [rivals[int(number)].name for number in winner], pl.String)
     wanted = pl.col("found").is_in(list(languages))
     found = group.select("row", "owner").with_columns(names)
@@ -133,8 +135,10 @@ class _Scores:
         most = start + sum(max(sign.points, 0) for sign in rival.signs)
         rows = np.flatnonzero(self._best - LEAD < most)
         rows = rows[self._is_open(rows, rival.signs, start)]
-        points = start + _points(self._texts.gather(rows), rival)
-        self._enter(rows, points, number)
+        if not len(rows):
+            return
+        found = _signs_in(self._texts.gather(rows), rival, rival.signs)
+        self._enter(rows, start + found @ np.array([sign.points for sign in rival.signs], np.int64), number)
 
     def _is_open(self, rows: NDArray[np.intp], signs: Sequence[Sign], start: int) -> NDArray[np.bool_]:
         """Whether a language may come near in each row: the first always does, and so does what has a start."""
@@ -145,7 +149,8 @@ class _Scores:
         needs_strong = ~is_open & (self._best[rows] - LEAD >= weak)
         for where, least in ((needs_strong, STRONG), (~is_open & ~needs_strong, 1)):
             # In few texts stands a sign of another language, comments included.
-            is_open[where] = _has_sign(self._texts.gather(rows[where]), signs, least)
+            if where.any():
+                is_open[where] = _has_sign(self._texts.gather(rows[where]), signs, least)
         return is_open
 
     def _enter(self, rows: NDArray[np.int64], points: Points, number: int) -> None:
@@ -161,40 +166,24 @@ def _has_sign(texts: pl.Series, signs: Sequence[Sign], least: int) -> NDArray[np
     return automaton.find(texts, matches, first=True).any(axis=1)
 
 
-def _points(texts: pl.Series, language: Language) -> Points:
-    """The points of a language's signs in each text."""
-    points = np.zeros(len(texts), np.int64)
-    for view in _views(texts, language):
-        signs = [sign for sign in language.signs if sign.where == view.name]
-        if signs:
-            found = automaton.find(view, [sign.match for sign in signs])
-            points += found @ np.array([sign.points for sign in signs])
-    return points
-
-
-def _views(texts: pl.Series, language: Language) -> pl.DataFrame:
-    views = [texts.alias("text")]
-    if any(sign.where == "code" for sign in language.signs):
-        views.append(scan.code(texts, language.syntax))
-    return pl.DataFrame(views)
-
-
-def _found(sign: Sign) -> pl.Expr:
-    return pl.col(sign.where).str.contains(patterns.compiled([sign.match]))
+def _signs_in(texts: pl.Series, language: Language, signs: Sequence[Sign]) -> NDArray[np.bool_]:
+    """Which of a language's signs (a column) stand in each text (a row)."""
+    found = np.zeros((len(texts), len(signs)), np.bool_)
+    for where in ("text", "code"):
+        numbers = [number for number, sign in enumerate(signs) if sign.where == where]
+        if numbers:
+            view = texts if where == "text" else scan.code(texts, language.syntax)
+            found[:, numbers] = automaton.find(view, [signs[number].match for number in numbers])
+    return found
 
 
 def evidence(texts: pl.Series, language: Language) -> pl.Series:
     """Name, for each text, the language and its strongest signs that stand there."""
     ordered = sorted((sign for sign in language.signs if sign.points > 0), key=lambda sign: -sign.points)
-    if not ordered:
-        return pl.Series("evidence", [f"{language.title}: nothing speaks for another language"] * len(texts), pl.String)
-    frame = _views(texts.str.head(WINDOWS[0]), language).with_row_index("row")
-    seen: list[list[str]] = [[] for _ in range(len(texts))]
-    for sign in ordered:
-        frame = frame.filter([len(seen[row]) < SHOWN for row in frame["row"]])
-        for row in frame.filter(_found(sign).fill_null(False))["row"]:
-            seen[row].append(f"`{sign.match}`")
+    matches = [f"`{sign.match}`" for sign in ordered]
+    names = [
+        ", ".join([matches[number] for number in np.flatnonzero(found)[:SHOWN]])
+        for found in _signs_in(texts.str.head(WINDOWS[0]), language, ordered)
+    ]
     nothing = "nothing speaks for another language"
-    return pl.Series(
-        "evidence", [clip(f"{language.title}: {', '.join(signs) or nothing}") for signs in seen], pl.String
-    )
+    return pl.Series("evidence", [clip(f"{language.title}: {name or nothing}") for name in names], pl.String)

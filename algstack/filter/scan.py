@@ -194,9 +194,10 @@ def code(series: pl.Series, syntax: Syntax) -> pl.Series:
     texts = places(series)
     bounds = np.zeros(len(series) + 1, np.int64)
     np.cumsum(texts.lengths, out=bounds[1:])
-    out = np.empty(bounds[-1], np.uint8)
+    content = pa.allocate_buffer(bounds[-1])  # from a pool: pages that were used before need not be made again
+    out = np.frombuffer(content, np.uint8)
     _blank(texts.addresses, texts.lengths, bounds, out, *_table(syntax))
-    buffers = [None, pa.py_buffer(bounds), pa.py_buffer(out)]
+    buffers = [None, pa.py_buffer(bounds), content]
     blanked = pl.from_arrow(pa.Array.from_buffers(pa.large_string(), len(series), buffers))
     assert isinstance(blanked, pl.Series)
     return blanked.alias("code")

@@ -149,7 +149,7 @@ def run_task(output: Path, table_filter: TableFilter, task: tuple[str, str, Tabl
         kept = stack.enter_context(dataset.part_writer(output, f"documents-{key}.parquet", DOCUMENTS, parts))
         about = stack.enter_context(dataset.part_writer(output, f"decisions-{key}.parquet", DECISIONS, parts))
         for rows, decisions in table_filter.frames(table):
-            kept.write(documents.apply(rows, decisions).to_arrow())
+            kept.write(documents.apply(rows, decisions).to_arrow(compat_level=pl.CompatLevel.newest()))
             about.write(decisions.to_arrow())
             counts += counted(decisions.with_columns(rows["size"]))
     return TaskRecord(
