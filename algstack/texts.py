@@ -38,6 +38,10 @@ class Places(NamedTuple):
     lengths: NDArray[np.int64]
     owner: Any
 
+    def take(self, rows: NDArray[Any]) -> Places:
+        """The texts of some rows, by number or by truth."""
+        return Places(self.addresses[rows], self.lengths[rows], self.owner)
+
 
 def places(series: pl.Series) -> Places:
     """Return where the UTF-8 bytes of a series of strings lie, without a copy of them; null is an empty text."""

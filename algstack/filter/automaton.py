@@ -8,19 +8,20 @@ what `Series.str.contains` says of the same patterns, written by `patterns.compi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from re import _constants as op  # type: ignore[attr-defined]
 from re import _parser  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
 import numpy as np
-import polars as pl
 from numba import njit
 from numpy.typing import NDArray
 
 from algstack.filter.memory import bytes_at
-from algstack.texts import Bytes, places
+from algstack.filter.patterns import compiled
+from algstack.filter.scan import as_series
+from algstack.texts import Bytes, Places
 
 TOGETHER = 32
 """Patterns in one automaton: more would make many more states."""
@@ -54,51 +55,75 @@ STRIDE = 64
 Found = NDArray[np.bool_]
 
 
-class Unusual(Exception):
+class UnusualError(Exception):
     """A pattern has something that only Polars' engine knows."""
 
 
-def find(texts: pl.Series, patterns: Sequence[str], first: bool = False) -> Found:
-    """Say of each text (a row) which patterns (a column) stand in it.
-
-    Args:
-        texts: without nulls.
-        patterns: as in a filter file.
-        first: what is asked is only whether any stands there: what is beyond the first need not be right.
-    """
-    found = np.zeros((len(texts), len(patterns)), np.bool_)
-    if not len(texts):
-        return found
-    usual = [number for number, pattern in enumerate(patterns) if _is_usual(pattern)]
-    where = places(texts)
-    for begin in range(0, len(usual), TOGETHER):
-        numbers = usual[begin : begin + TOGETHER]
-        classes, automaton = _automaton(tuple(patterns[number] for number in numbers))
-        masks = np.zeros(len(texts), np.uint32)
-        _search(where.addresses, where.lengths, masks, first, classes, *automaton)
-        found[:, numbers] = masks[:, None] >> np.arange(len(numbers), dtype=np.uint32) & np.uint32(1)
-    for number in set(range(len(patterns))) - set(usual):
-        from algstack.filter.patterns import compiled
-
-        found[:, number] = texts.str.contains(compiled([patterns[number]])).to_numpy()
+def any_of(texts: Places, patterns: Sequence[str]) -> Found:
+    """Say of each text whether any of the patterns stands in it."""
+    found: Found = np.logical_or.reduce(find(texts, patterns, first=True), axis=1)
     return found
 
 
+def find(texts: Places, patterns: Sequence[str], first: bool = False) -> Found:
+    """Say of each text (a row) which patterns (a column) stand in it.
+
+    Args:
+        texts: where they lie.
+        patterns: as in a filter file.
+        first: what is asked is only whether any stands there: what is beyond the first need not be right.
+    """
+    rows = len(texts.lengths)
+    found = np.zeros((rows, len(patterns)), np.bool_)
+    if not rows:
+        return found
+    usual = [number for number, pattern in enumerate(patterns) if is_usual(pattern)]
+    for numbers in _groups(usual, [_size(pattern) for pattern in patterns]):
+        classes, automaton = automaton_of(tuple(patterns[number] for number in numbers))
+        masks = np.zeros(rows, np.uint32)
+        _search(texts.addresses, texts.lengths, masks, first, classes, *automaton)
+        found[:, numbers] = masks[:, None] >> np.arange(len(numbers), dtype=np.uint32) & np.uint32(1)
+    for number in set(range(len(patterns))) - set(usual):
+        found[:, number] = as_series(texts).str.contains(compiled([patterns[number]])).to_numpy()
+    return found
+
+
+def _groups(numbers: Sequence[int], sizes: Sequence[int]) -> Iterator[list[int]]:
+    """Cut patterns into as many as make one automaton."""
+    group: list[int] = []
+    size = 0
+    for number in numbers:
+        if len(group) == TOGETHER or size + sizes[number] > MOST_NODES:
+            yield group
+            group, size = [], 0
+        group.append(number)
+        size += sizes[number]
+    if group:
+        yield group
+
+
+def is_usual(pattern: str) -> bool:
+    """Whether a pattern is sought here, and not by Polars."""
+    return _size(pattern) > 0
+
+
 @lru_cache(maxsize=8192)
-def _is_usual(pattern: str) -> bool:
+def _size(pattern: str) -> int:
+    """The nodes of a pattern; 0 if only Polars' engine knows it."""
+    nodes = _Nodes()
     try:
-        _Nodes().add(pattern, 0)
-    except Unusual:
-        return False
-    return True
+        nodes.add(pattern, 0)
+    except UnusualError:
+        return 0
+    return len(nodes.kinds)
 
 
 class _Automaton(NamedTuple):
     """The nodes, and the deterministic states that are known so far: the latter change as texts are read.
 
-    `table[state * width + classes[byte]]` is the next state. The last column but one is what comes at the end of a text,
-    the last holds the patterns that are found when a state is entered. A row of `states` holds the bits of a state's
-    nodes, those patterns, and what stands before it.
+    `table[state * width + classes[byte]]` is the next state, times `width`. The last column but one is what comes at
+    the end of a text, the last holds the patterns that are found when a state is entered. A row of `states` holds the
+    bits of a state's nodes, those patterns, and what stands before it.
     """
 
     kinds: Bytes
@@ -110,11 +135,11 @@ class _Automaton(NamedTuple):
     table: NDArray[np.uint32]
     states: NDArray[np.uint64]
     slots: NDArray[np.int32]
-    count: NDArray[np.int64]
+    remembered: NDArray[np.int64]
 
 
 @lru_cache(maxsize=1024)
-def _automaton(patterns: tuple[str, ...]) -> tuple[Bytes, _Automaton]:
+def automaton_of(patterns: tuple[str, ...]) -> tuple[Bytes, _Automaton]:
     """The class of each byte, and the automaton of some patterns."""
     nodes = _Nodes()
     for number, pattern in enumerate(patterns):
@@ -129,7 +154,6 @@ def _automaton(patterns: tuple[str, ...]) -> tuple[Bytes, _Automaton]:
         sides[[byte for byte in range(128) if chr(byte).isalnum() or byte == ord("_")]] = WORD
     sides[NEWLINE] = LINE_BREAK
     columns, classes = np.unique(np.vstack([sets, sides]), axis=1, return_inverse=True)
-    classes = classes.reshape(-1).astype(np.uint8)
     last = np.zeros((count + 1, 1), columns.dtype)  # of the end of a text; EDGE is 0
     columns = np.hstack([columns, last])
     automaton = _Automaton(
@@ -142,10 +166,10 @@ def _automaton(patterns: tuple[str, ...]) -> tuple[Bytes, _Automaton]:
         table=np.zeros(MOST_STATES * (columns.shape[1] + 1), np.uint32),
         states=np.zeros((MOST_STATES, (count + 63) // 64 + 2), np.uint64),
         slots=np.zeros(4 * MOST_STATES, np.int32),
-        count=np.zeros(1, np.int64),
+        remembered=np.zeros(1, np.int64),
     )
     _forget(np.zeros(0, np.uint32), *automaton[6:])
-    return classes, automaton
+    return classes.reshape(-1).astype(np.uint8), automaton
 
 
 class _Nodes:
@@ -162,18 +186,18 @@ class _Nodes:
         """Add a pattern.
 
         Raises:
-            Unusual: it has something that is not known here.
+            UnusualError: it has something that is not known here.
         """
         try:
             parsed = _parser.parse(pattern.replace(r"\z", r"\Z"), re.ASCII)
         except re.error as error:
-            raise Unusual(str(error)) from None
+            raise UnusualError(str(error)) from None
         found = self._node(FOUND, number)
         self.starts.append(self._sequence(parsed, parsed.state.flags, found))
 
     def _node(self, kind: int, target: int, other: int = 0, span: tuple[int, int] = (1, 0)) -> int:
         if len(self.kinds) == MOST_NODES:
-            raise Unusual("too large")
+            raise UnusualError("too large")
         self.kinds.append(kind)
         self.targets.append(target)
         self.others.append(other)
@@ -221,7 +245,7 @@ class _Nodes:
     def _characters(self, ranges: Ranges, follow: int) -> int:
         sequences = [sequence for low, high in ranges for sequence in _in_utf8(low, high)]
         if not sequences:
-            raise Unusual("a class of nothing")
+            raise UnusualError("a class of nothing")
         firsts = []
         for sequence in sequences:
             node = follow
@@ -264,7 +288,7 @@ def _ranges(kind: Any, value: Any, flags: int) -> Ranges:
     if kind is op.ANY:
         return _all_but([] if flags & re.DOTALL else [(NEWLINE, NEWLINE)])
     if kind is not op.IN:
-        raise Unusual(str(kind))
+        raise UnusualError(str(kind))
     found: Ranges = []
     for item, what in value:
         if item is op.LITERAL:
@@ -277,7 +301,7 @@ def _ranges(kind: Any, value: Any, flags: int) -> Ranges:
             # Case folding comes before the complement, as in `[^…]`.
             found += _all_but(_folded(_CATEGORIES[_OPPOSITES[what]], ignore_case))
         elif item is not op.NEGATE:
-            raise Unusual(str(item))
+            raise UnusualError(str(item))
     found = _folded(found, ignore_case)
     return _all_but(found) if value[0][0] is op.NEGATE else found
 
@@ -288,7 +312,7 @@ def _folded(ranges: Ranges, ignore_case: bool) -> Ranges:
     added: Ranges = []
     for low, high in ranges:
         if high > 127 and (low, high) not in ((0x80, LAST), (0xE000, LAST)) and high - low < 0x1000:
-            raise Unusual("case beyond ASCII")
+            raise UnusualError("case beyond ASCII")
         for small in range(97, 123):
             if low <= small <= high or low <= small - 32 <= high:
                 added += [(small, small), (small - 32, small - 32)]
@@ -350,7 +374,7 @@ def _search(
     table: Any,
     states: Any,
     slots: Any,
-    count: Any,
+    remembered: Any,
 ) -> None:
     end_of_text = len(sides) - 1
     every = np.uint32(2 ** len(starts) - 1)
@@ -386,20 +410,45 @@ def _search(
             reached,
             found,
         )
+        # Before anyone steps on alone: that may give the states other numbers.
+        is_known = reached != UNKNOWN
+        held[is_known] = reached[is_known]
         for lane in range(LANES):
             if rows[lane] < 0:
                 continue
-            if reached[lane] == UNKNOWN:
+            if not is_known[lane]:
                 for byte in bytes_at(places[lane] + np.uint64(at[lane]), steps):
                     found[lane] |= _step(
-                        lane, classes[byte], held, kinds, targets, others, sets, starts, sides, table, states, slots, count
+                        lane,
+                        classes[byte],
+                        held,
+                        kinds,
+                        targets,
+                        others,
+                        sets,
+                        starts,
+                        sides,
+                        table,
+                        states,
+                        slots,
+                        remembered,
                     )
-            else:
-                held[lane] = reached[lane]
             at[lane] += steps
             if at[lane] == ends[lane]:
                 found[lane] |= _step(
-                    lane, end_of_text, held, kinds, targets, others, sets, starts, sides, table, states, slots, count
+                    lane,
+                    end_of_text,
+                    held,
+                    kinds,
+                    targets,
+                    others,
+                    sets,
+                    starts,
+                    sides,
+                    table,
+                    states,
+                    slots,
+                    remembered,
                 )
             if at[lane] == ends[lane] or found[lane] == every or (first and found[lane]):
                 masks[rows[lane]] = found[lane]
@@ -441,7 +490,7 @@ def _step(
     table: Any,
     states: Any,
     slots: Any,
-    count: Any,
+    remembered: Any,
 ) -> Any:
     """Take one step with one text, to a state that may be new; returns what is found there."""
     width = len(sides) + 1
@@ -450,9 +499,9 @@ def _step(
         state = _following(held[lane] // width, column, kinds, targets, others, sets, starts, sides, states)
         number = _known(state, states, slots)
         if number == UNKNOWN:
-            if count[0] == len(states) - 1:
-                _forget(held, table, states, slots, count)
-            number = _remember(state, table, states, slots, count)
+            if remembered[0] == len(states) - 1:
+                _forget(held, table, states, slots, remembered)
+            number = _remember(state, table, states, slots, remembered)
         following = np.uint32(number * width)
         table[held[lane] + column] = following
     held[lane] = following
@@ -472,7 +521,8 @@ def _following(
     states: Any,
 ) -> Any:
     """Find out where a byte of a class leads from a state."""
-    before, after = np.int64(states[state, -1]), np.int64(sides[column])
+    before: Any = np.int64(states[state, -1])
+    after: Any = np.int64(sides[column])
     reached = np.zeros(states.shape[1], np.uint64)
     seen = np.zeros(len(kinds), np.bool_)
     stack = np.empty(len(kinds) + len(starts), np.int32)
@@ -510,9 +560,9 @@ def _following(
 @njit(cache=True, nogil=True)
 def _is_place(kind: int, before: int, after: int) -> bool:
     if kind == LINE_START:
-        return before == EDGE or before == LINE_BREAK
+        return before in (EDGE, LINE_BREAK)
     if kind == LINE_END:
-        return after == EDGE or after == LINE_BREAK
+        return after in (EDGE, LINE_BREAK)
     if kind == TEXT_START:
         return before == EDGE
     if kind == TEXT_END:
@@ -521,7 +571,7 @@ def _is_place(kind: int, before: int, after: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _slot(state: Any, states: Any, slots: Any) -> int:
+def _slot(state: Any, states: Any, slots: Any) -> Any:
     """The slot that holds a state's number, or would."""
     key = np.uint64(0)
     for word in state:
@@ -534,31 +584,31 @@ def _slot(state: Any, states: Any, slots: Any) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _known(state: Any, states: Any, slots: Any) -> int:
+def _known(state: Any, states: Any, slots: Any) -> Any:
     return np.int64(slots[_slot(state, states, slots)])
 
 
 @njit(cache=True, nogil=True)
-def _remember(state: Any, table: Any, states: Any, slots: Any, count: Any) -> int:
+def _remember(state: Any, table: Any, states: Any, slots: Any, remembered: Any) -> Any:
     """Give a state its number, a new one if it has none."""
     slot = _slot(state, states, slots)
     if not slots[slot]:
-        count[0] += 1
-        slots[slot] = count[0]
-        states[count[0]] = state
+        remembered[0] += 1
+        slots[slot] = remembered[0]
+        states[remembered[0]] = state
         width = len(table) // len(states)
-        table[(count[0] + 1) * width - 1] = state[-2]
+        table[(remembered[0] + 1) * width - 1] = state[-2]
     return np.int64(slots[slot])
 
 
 @njit(cache=True, nogil=True)
-def _forget(held: Any, table: Any, states: Any, slots: Any, count: Any) -> None:
+def _forget(held: Any, table: Any, states: Any, slots: Any, remembered: Any) -> None:
     """Forget all states but the first and those that texts are in, which get other numbers."""
     width = len(table) // len(states)
     kept = [states[place // width].copy() for place in held]
     table[:] = 0
     slots[:] = 0
-    count[0] = 0
-    _remember(np.zeros(states.shape[1], np.uint64), table, states, slots, count)
+    remembered[0] = 0
+    _remember(np.zeros(states.shape[1], np.uint64), table, states, slots, remembered)
     for lane, state in enumerate(kept):
-        held[lane] = _remember(state, table, states, slots, count) * width
+        held[lane] = _remember(state, table, states, slots, remembered) * width

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from algstack.documents import clip
 from algstack.filter import automaton, scan
 from algstack.filter.language import Language, Languages, Sign
+from algstack.texts import Places, places
 
 WINDOWS = (4_000, 20_000, 100_000)
 """Characters at the beginning of a text in which signs are sought: more only where few leave it open."""
@@ -98,13 +99,14 @@ def _recognised(
     """Decide a group of documents that share an extension: columns `row`, `owner`, `found`."""
     winner = np.zeros(len(texts), np.int64)
     open_rows = np.arange(len(texts))
+    where = places(texts)
     for window in WINDOWS:
-        scores = _Scores(texts.gather(open_rows).str.head(window))
+        scores = _Scores(scan.beginnings(where.take(open_rows), window))
         for number, rival in enumerate(rivals):
             scores.compete(rival, number, SAID if rival.name == said else 0)
         winner[open_rows] = scores.winner
         # A text that the first window holds whole has nothing more to say.
-        more = texts.gather(open_rows).str.len_bytes().to_numpy() > window
+        more = where.lengths[open_rows] > window
         open_rows = open_rows[scores.is_close() & more]
         if not len(open_rows):
             break
@@ -117,11 +119,11 @@ def _recognised(
 class _Scores:
     """The contest of the languages for each of some texts: who leads, with how many points, and who is next."""
 
-    def __init__(self, texts: pl.Series) -> None:
+    def __init__(self, texts: Places) -> None:
         self._texts = texts
-        self._best = np.full(len(texts), -1, np.int64)
-        self._next = np.full(len(texts), -1, np.int64)
-        self.winner = np.zeros(len(texts), np.int64)
+        self._best = np.full(len(texts.lengths), -1, np.int64)
+        self._next = np.full(len(texts.lengths), -1, np.int64)
+        self.winner = np.zeros(len(texts.lengths), np.int64)
 
     def is_close(self) -> NDArray[np.bool_]:
         """Whether more text might decide otherwise."""
@@ -137,7 +139,7 @@ class _Scores:
         rows = rows[self._is_open(rows, rival.signs, start)]
         if not len(rows):
             return
-        found = _signs_in(self._texts.gather(rows), rival, rival.signs)
+        found = _signs_in(self._texts.take(rows), rival, rival.signs)
         self._enter(rows, start + found @ np.array([sign.points for sign in rival.signs], np.int64), number)
 
     def _is_open(self, rows: NDArray[np.intp], signs: Sequence[Sign], start: int) -> NDArray[np.bool_]:
@@ -150,7 +152,7 @@ class _Scores:
         for where, least in ((needs_strong, STRONG), (~is_open & ~needs_strong, 1)):
             # In few texts stands a sign of another language, comments included.
             if where.any():
-                is_open[where] = _has_sign(self._texts.gather(rows[where]), signs, least)
+                is_open[where] = _has_sign(self._texts.take(rows[where]), signs, least)
         return is_open
 
     def _enter(self, rows: NDArray[np.int64], points: Points, number: int) -> None:
@@ -160,19 +162,19 @@ class _Scores:
         self._best[rows[leads]] = points[leads]
 
 
-def _has_sign(texts: pl.Series, signs: Sequence[Sign], least: int) -> NDArray[np.bool_]:
+def _has_sign(texts: Places, signs: Sequence[Sign], least: int) -> NDArray[np.bool_]:
     """Whether a sign of at least so many points stands in each text, comments included."""
     matches = [sign.match for sign in signs if sign.points >= least]
-    return automaton.find(texts, matches, first=True).any(axis=1)
+    return automaton.any_of(texts, matches)
 
 
-def _signs_in(texts: pl.Series, language: Language, signs: Sequence[Sign]) -> NDArray[np.bool_]:
+def _signs_in(texts: Places, language: Language, signs: Sequence[Sign]) -> NDArray[np.bool_]:
     """Which of a language's signs (a column) stand in each text (a row)."""
-    found = np.zeros((len(texts), len(signs)), np.bool_)
+    found = np.zeros((len(texts.lengths), len(signs)), np.bool_)
     for where in ("text", "code"):
         numbers = [number for number, sign in enumerate(signs) if sign.where == where]
         if numbers:
-            view = texts if where == "text" else scan.code(texts, language.syntax)
+            view = texts if where == "text" else scan.blanked(texts, language.syntax)
             found[:, numbers] = automaton.find(view, [signs[number].match for number in numbers])
     return found
 
@@ -183,7 +185,7 @@ def evidence(texts: pl.Series, language: Language) -> pl.Series:
     matches = [f"`{sign.match}`" for sign in ordered]
     names = [
         ", ".join([matches[number] for number in np.flatnonzero(found)[:SHOWN]])
-        for found in _signs_in(texts.str.head(WINDOWS[0]), language, ordered)
+        for found in _signs_in(scan.beginnings(places(texts), WINDOWS[0]), language, ordered)
     ]
     nothing = "nothing speaks for another language"
     return pl.Series("evidence", [clip(f"{language.title}: {name or nothing}") for name in names], pl.String)

@@ -11,12 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 import polars as pl
 
 from algstack.documents import clip
 from algstack.filter import automaton, patterns, predicates, scan
+from algstack.filter.automaton import Found
 from algstack.filter.language import Language, Rule
 from algstack.filter.syntax import Syntax
+from algstack.texts import Places, places
 
 SHOWN_WORDS = 8
 BEGINNINGS = (scan.HEAD, 10 * scan.HEAD)
@@ -50,11 +53,9 @@ class Check:
         if self.dropped is not None:
             return batch.select(self.dropped.alias("dropped")).to_series()
         assert self.sought is not None
-        found = self.sought.stands_in(batch["text"])
-        if found.any():
-            texts = batch["text"].filter(found)
-            found = found.scatter(found.arg_true(), _in_code(texts, self.sought, syntax))
-        return ~found if self.required else found
+        found = self.sought.stands_in_texts(batch["text"])
+        found[found] = _in_code(places(batch["text"]).take(found), self.sought, syntax)
+        return pl.Series("dropped", ~found if self.required else found)
 
 
 @dataclass(frozen=True)
@@ -67,32 +68,36 @@ class Sought:
     pattern: str
     parts: tuple[str, ...] = ()
 
-    def stands_in(self, texts: pl.Series) -> pl.Series:
+    def stands_in_texts(self, texts: pl.Series) -> Found:
         """Whether it stands in each text."""
+        return self.stands_in(places(texts)) if self.parts else texts.str.contains(self.pattern).to_numpy()
+
+    def stands_in(self, texts: Places) -> Found:
+        """The same of texts that are not Polars'."""
         if not self.parts:
-            return texts.str.contains(self.pattern)
-        return pl.Series(automaton.find(texts, self.parts, first=True).any(axis=1))
+            return scan.as_series(texts).str.contains(self.pattern).to_numpy()
+        return automaton.any_of(texts, self.parts)
 
     def followed(self) -> Sought:
         """The same with one more character after it."""
         return Sought(f"(?:{self.pattern})(?s:.)", tuple(f"(?:{part})(?s:.)" for part in self.parts))
 
 
-def _in_code(texts: pl.Series, sought: Sought, syntax: Syntax) -> pl.Series:
+def _in_code(texts: Places, sought: Sought, syntax: Syntax) -> Found:
     """Say of each text whether a pattern is found in its code.
 
     Mostly the first lines settle it. What comments and strings are there does not depend on what follows, but for a
     token that is cut off: so the last characters are left out. One more must follow the match, so that the end of what
     was cut off is not taken for the text's end.
     """
-    found = pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(texts))
+    found = np.zeros(len(texts.lengths), np.bool_)
     for characters in BEGINNINGS:
-        left = found.not_().arg_true()
-        if len(left):
-            beginnings = scan.code(texts.gather(left).str.head(characters), syntax).str.head(-scan.LONGEST_TOKEN)
-            found = found.scatter(left, sought.followed().stands_in(beginnings))
-    left = found.not_().arg_true()
-    return found.scatter(left, sought.stands_in(scan.code(texts.gather(left), syntax))) if len(left) else found
+        left = np.flatnonzero(~found)
+        code = scan.blanked(scan.beginnings(texts.take(left), characters), syntax)
+        found[left] = sought.followed().stands_in(scan.without_end(code, scan.LONGEST_TOKEN))
+    left = np.flatnonzero(~found)
+    found[left] = sought.stands_in(scan.blanked(texts.take(left), syntax))
+    return found
 
 
 def limits(language: Language) -> list[Check]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from algstack.filter.memory import bytes_at, words_at
 from algstack.filter.syntax import Syntax
-from algstack.texts import Bytes, places
+from algstack.texts import Bytes, Places, places
 
 LINE_COMMENT, BLOCK_COMMENT, STRING, LONG_STRING = range(4)
 NEWLINE, CARRIAGE_RETURN, SPACE, QUOTE, BACKSLASH = 10, 13, 32, 39, 92
@@ -163,8 +163,8 @@ def _long_lined(addresses: Any, lengths: Any, length: int, found: Any) -> None:
 class _Table(NamedTuple):
     """A syntax as arrays; tokens come longest first.
 
-    Bit t of `firsts[byte]` says that token t begins with this byte, of `seconds[byte]` that it may go on with it: so two
-    bytes mostly tell whether a token stands somewhere. OTHER is the bit of what is no token but must be looked at.
+    Bit t of `firsts[byte]` says that token t begins with this byte, of `seconds[byte]` that it may go on with it: so
+    two bytes mostly tell whether a token stands somewhere. OTHER is the bit of what is no token but must be looked at.
     """
 
     firsts: NDArray[np.uint32]
@@ -191,16 +191,79 @@ def code(series: pl.Series, syntax: Syntax) -> pl.Series:
 
     Line ends stay, so that line numbers and offsets are those of the text.
     """
-    texts = places(series)
-    bounds = np.zeros(len(series) + 1, np.int64)
+    return as_series(blanked(places(series), syntax)).alias("code")
+
+
+def as_series(texts: Places) -> pl.Series:
+    """Return texts as Polars has them: a copy, unless they lie as `blanked` has put them."""
+    if not isinstance(texts.owner, _Blanked):
+        texts = blanked(texts, Syntax())
+    buffers = [None, pa.py_buffer(texts.owner.bounds), texts.owner.content]
+    series = pl.from_arrow(pa.Array.from_buffers(pa.large_string(), len(texts.lengths), buffers))
+    assert isinstance(series, pl.Series)
+    return series
+
+
+class _Blanked(NamedTuple):
+    """Text i is `content[bounds[i]:bounds[i + 1]]`."""
+
+    bounds: NDArray[np.int64]
+    content: pa.Buffer
+
+
+def blanked(texts: Places, syntax: Syntax) -> Places:
+    """The same as `code`, of texts wherever they lie."""
+    bounds = np.zeros(len(texts.lengths) + 1, np.int64)
     np.cumsum(texts.lengths, out=bounds[1:])
     content = pa.allocate_buffer(bounds[-1])  # from a pool: pages that were used before need not be made again
-    out = np.frombuffer(content, np.uint8)
-    _blank(texts.addresses, texts.lengths, bounds, out, *_table(syntax))
-    buffers = [None, pa.py_buffer(bounds), content]
-    blanked = pl.from_arrow(pa.Array.from_buffers(pa.large_string(), len(series), buffers))
-    assert isinstance(blanked, pl.Series)
-    return blanked.alias("code")
+    _blank(texts.addresses, texts.lengths, bounds, np.frombuffer(content, np.uint8), *_table(syntax))
+    return Places(bounds[:-1].astype(np.uint64) + np.uint64(content.address), texts.lengths, _Blanked(bounds, content))
+
+
+def beginnings(texts: Places, characters: int) -> Places:
+    """The first characters of each text."""
+    lengths = np.zeros_like(texts.lengths)
+    _cut(texts.addresses, texts.lengths, characters, lengths)
+    return Places(texts.addresses, lengths, texts)
+
+
+def without_end(texts: Places, characters: int) -> Places:
+    """All but the last characters of each text."""
+    lengths = np.zeros_like(texts.lengths)
+    _cut_end(texts.addresses, texts.lengths, characters, lengths)
+    return Places(texts.addresses, lengths, texts)
+
+
+@njit(cache=True, nogil=True)
+def _cut(addresses: Any, lengths: Any, characters: int, cut: Any) -> None:
+    for row in range(len(addresses)):
+        data = bytes_at(addresses[row], lengths[row])
+        left, end = characters, 0
+        while left and end + left < len(data):
+            # So many bytes are fewer characters: by as many as there are bytes that only go on with one.
+            begin, end = end, end + left
+            left = 0
+            for at in range(begin, end):
+                left += (data[at] & 0xC0) == 0x80
+        if left:
+            end = len(data)
+        while end < len(data) and (data[end] & 0xC0) == 0x80:
+            end += 1
+        cut[row] = end
+
+
+@njit(cache=True, nogil=True)
+def _cut_end(addresses: Any, lengths: Any, characters: int, cut: Any) -> None:
+    for row in range(len(addresses)):
+        data = bytes_at(addresses[row], lengths[row])
+        end = len(data)
+        for _ in range(characters):
+            end -= 1
+            while end > 0 and (data[end] & 0xC0) == 0x80:
+                end -= 1
+            if end <= 0:
+                break
+        cut[row] = max(end, 0)
 
 
 @lru_cache(maxsize=256)
@@ -278,8 +341,8 @@ def _blank(
 ) -> None:
     for row in range(len(addresses)):
         data = bytes_at(addresses[row], lengths[row])
-        blanked = out[bounds[row] : bounds[row + 1]]
-        blanked[:] = data
+        kept = out[bounds[row] : bounds[row + 1]]
+        kept[:] = data
         i, end = 0, len(data)
         while i < end:
             i = _next(data, i, firsts)
@@ -298,7 +361,7 @@ def _blank(
                     stop = _after_character(data, i, end)
             elif kinds[token] == LINE_COMMENT:
                 stop = _line_end(data, i)
-                _erase(blanked, i, stop)
+                _erase(kept, i, stop)
             elif kinds[token] == BLOCK_COMMENT:
                 stop = _after_block(
                     data,
@@ -309,14 +372,14 @@ def _blank(
                     close_lengths[token],
                     nested,
                 )
-                _erase(blanked, i, stop)
+                _erase(kept, i, stop)
             else:
                 width = open_lengths[token]
                 inside = i + width
                 until = _string_end(data, inside, opens[token], width, escape, kinds[token] == STRING)
                 stop = until + width if _stands_at(data, until, opens[token], width) else until
                 if not keep_strings:
-                    _erase(blanked, inside, until)
+                    _erase(kept, inside, until)
             i = stop
 
 
@@ -349,10 +412,10 @@ def _token_at(data: Bytes, at: int, opens: Bytes, open_lengths: Any) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _erase(blanked: Bytes, begin: int, end: int) -> None:
+def _erase(kept: Bytes, begin: int, end: int) -> None:
     for i in range(begin, end):
-        byte = blanked[i]
-        blanked[i] = byte if (byte == NEWLINE) | (byte == CARRIAGE_RETURN) else SPACE
+        byte = kept[i]
+        kept[i] = byte if (byte == NEWLINE) | (byte == CARRIAGE_RETURN) else SPACE
 
 
 @njit(cache=True, nogil=True)
@@ -396,9 +459,9 @@ def _string_end(data: Bytes, at: int, quote: Bytes, width: int, escape: int, one
         byte = data[at]
         if byte == escape:
             at += 2
-        elif byte == first and _stands_at(data, at, quote, width):
-            return at
-        elif one_line and (byte == NEWLINE or byte == CARRIAGE_RETURN):
+        elif (one_line and byte in (NEWLINE, CARRIAGE_RETURN)) or (
+            byte == first and _stands_at(data, at, quote, width)
+        ):
             return at
         else:
             at += 1
