@@ -8,6 +8,7 @@ default one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -101,7 +102,7 @@ def _recognised(
     open_rows = np.arange(len(texts))
     where = places(texts)
     for window in WINDOWS:
-        scores = _Scores(scan.beginnings(where.take(open_rows), window))
+        scores = _Scores(scan.beginnings(where.take(open_rows), window), rivals)
         for number, rival in enumerate(rivals):
             scores.compete(rival, number, SAID if rival.name == said else 0)
         winner[open_rows] = scores.winner
@@ -119,8 +120,9 @@ def _recognised(
 class _Scores:
     """The contest of the languages for each of some texts: who leads, with how many points, and who is next."""
 
-    def __init__(self, texts: Places) -> None:
+    def __init__(self, texts: Places, rivals: Sequence[Language]) -> None:
         self._texts = texts
+        self._rivals = rivals
         self._best = np.full(len(texts.lengths), -1, np.int64)
         self._next = np.full(len(texts.lengths), -1, np.int64)
         self.winner = np.zeros(len(texts.lengths), np.int64)
@@ -149,11 +151,19 @@ class _Scores:
             return np.ones(len(rows), np.bool_)
         weak = sum(sign.points for sign in signs if 0 < sign.points < STRONG)
         needs_strong = ~is_open & (self._best[rows] - LEAD >= weak)
+        # In few texts stands a sign of another language, comments included.
         for where, least in ((needs_strong, STRONG), (~is_open & ~needs_strong, 1)):
-            # In few texts stands a sign of another language, comments included.
-            if where.any():
-                is_open[where] = _has_sign(self._texts.take(rows[where]), signs, least)
+            asked = np.flatnonzero(where)
+            if len(self._rivals) > 2:
+                asked = asked[self._has_foreign_sign[rows[asked]]]
+            if len(asked):
+                is_open[asked] = _has_sign(self._texts.take(rows[asked]), signs, least)
         return is_open
+
+    @cached_property
+    def _has_foreign_sign(self) -> NDArray[np.bool_]:
+        """Whether any sign of any language but the first stands in each text: mostly one pass says no for all."""
+        return _has_sign(self._texts, [sign for rival in self._rivals[1:] for sign in rival.signs], 1)
 
     def _enter(self, rows: NDArray[np.int64], points: Points, number: int) -> None:
         leads = points > self._best[rows]

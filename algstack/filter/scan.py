@@ -241,15 +241,25 @@ def _cut(addresses: Any, lengths: Any, characters: int, cut: Any) -> None:
         left, end = characters, 0
         while left and end + left < len(data):
             # So many bytes are fewer characters: by as many as there are bytes that only go on with one.
-            begin, end = end, end + left
-            left = 0
-            for at in range(begin, end):
-                left += (data[at] & 0xC0) == 0x80
+            part = data[end : end + left]
+            end, left = end + left, _continuing(part)
         if left:
             end = len(data)
         while end < len(data) and (data[end] & 0xC0) == 0x80:
             end += 1
         cut[row] = end
+
+
+@njit(cache=True, nogil=True)
+def _continuing(data: Bytes) -> Any:
+    """Count the bytes that do not begin a character: in stretches whose count fits into a byte, many at a time."""
+    total = np.int64(0)
+    for begin in range(0, len(data), 128):
+        found = np.uint8(0)
+        for byte in data[begin : begin + 128]:
+            found += np.uint8((byte & np.uint8(0xC0)) == np.uint8(0x80))
+        total += found
+    return total
 
 
 @njit(cache=True, nogil=True)
