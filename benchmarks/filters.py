@@ -75,6 +75,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("folders", nargs="+", metavar="FOLDER")
     parser.add_argument("--profile", default="llemma", choices=["default", "llemma"])
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--no-plain", dest="plain", action="store_false", help="leave out the plain Python: minutes")
     parser.add_argument("--files", type=int, default=4_000, help="at most so many files of a language")
     return parser.parse_args()
 
@@ -116,7 +117,7 @@ def write_table(path: Path, rows: list[tuple[str, str]]) -> Path:
 def line(table: Path, lang: str, options: argparse.Namespace, scratch: Path) -> str:
     if options.workers > 1:
         return measured_by_clock(table, lang, options.profile, options.workers, scratch)
-    return measured(table, lang, options.profile, scratch)
+    return measured(table, lang, options.profile, options.plain, scratch)
 
 
 COPIES = 8
@@ -151,7 +152,7 @@ def copied_pair(pair: tuple[Path, Path]) -> None:
     copied(*pair)
 
 
-def measured(table: Path, lang: str, profile: str, scratch: Path) -> str:
+def measured(table: Path, lang: str, profile: str, with_plain: bool, scratch: Path) -> str:
     size = sum(len(text.encode()) for text in texts(table)) / 1e6
     rows = pq.ParquetFile(table).metadata.num_rows
     chosen = tables.table_filter(profile, None, [lang], TableColumns())
@@ -160,10 +161,12 @@ def measured(table: Path, lang: str, profile: str, scratch: Path) -> str:
     )
     filtered(warm, chosen, scratch / "warm")  # compiled kernels and models are loaded before the clock starts
     native = seconds(lambda: filtered(table, chosen, scratch / "out"))
-    plain = seconds(lambda: plainly_filtered(table, chosen.languages, lang, scratch / "plain"))
+    plain = plain_decide = float("nan")
+    if with_plain:
+        plain = seconds(lambda: plainly_filtered(table, chosen.languages, lang, scratch / "plain"))
+        plain_decide = seconds(lambda: plainly_decided(table, chosen.languages, lang))
     copy = seconds(lambda: copied(table, scratch / "copy.parquet"))
     decide = seconds(lambda: decided(table, chosen))
-    plain_decide = seconds(lambda: plainly_decided(table, chosen.languages, lang))
     return (
         f"{lang:14}{rows:>10}{size:>8.1f}{size / native:>10.1f}{rows / native:>10.0f}{size / plain:>8.1f}"
         f"{size / copy:>8.1f}{plain / native:>9.1f}{copy / native:>8.2f}"
