@@ -35,9 +35,9 @@ Evidence = Callable[[pl.DataFrame], pl.Series]
 class Check:
     """A rule made ready.
 
-    `dropped` says of each row, never null, whether the rule drops it. A rule that looks at the `code` has a `sought`
-    instead, which must be found (`required`), or must not, both in the text and in its code: so that only the texts
-    that have it anywhere need be rid of their comments. `evidence` says what dropped rows show.
+    `dropped` says of each row, never null, whether the rule drops it; or else `sought` must be found (`required`), or
+    must not. What must be found in `code` must be found both in the text and in its code: so that only the texts that
+    have it anywhere need be rid of their comments. `evidence` says what dropped rows show.
     """
 
     rule: str
@@ -50,20 +50,18 @@ class Check:
 
     def drops(self, batch: pl.DataFrame, syntax: Syntax) -> pl.Series:
         """Say of each row of a batch whether the rule drops it."""
-        if self.dropped is not None:
-            return batch.select(self.dropped.alias("dropped")).to_series()
-        assert self.sought is not None
-        found = self.sought.stands_in_texts(batch["text"])
-        found[found] = _in_code(places(batch["text"]).take(found), self.sought, syntax)
+        if self.sought is None:
+            return batch.select(self.dropped).to_series()
+        texts = batch["text" if self.column == "code" else self.column]
+        found = self.sought.stands_in_texts(texts)
+        if self.column == "code":
+            found[found] = _in_code(places(texts).take(found), self.sought, syntax)
         return pl.Series("dropped", ~found if self.required else found)
 
 
 @dataclass(frozen=True)
 class Sought:
-    """What a rule looks for in code: `pattern` as Polars takes it, `parts` as a filter file has it, if it has patterns.
-
-    A pattern that is found early is Polars' to seek; one that must be sought far, the automaton's.
-    """
+    """What a rule looks for: `pattern` as Polars takes it, `parts` as a filter file has it, if it has patterns."""
 
     pattern: str
     parts: tuple[str, ...] = ()
@@ -131,8 +129,11 @@ def check(rule: Rule) -> Check:
     column, pattern = _target(rule)
     required = rule.condition.startswith("require")
     evidence = _said(pl.lit(_wanted(rule))) if required else _seen(column, pattern)
-    if column == "code":
-        return Check(rule.id, rule.reason, column, evidence, None, Sought(pattern, _parts(rule)), required)
+    sought = Sought(pattern, _parts(rule))
+    # What must stand at the beginning is seen at once by Polars' engine; the automaton would go on to the end.
+    is_text = bool(sought.parts) and not any(r"\A" in part for part in sought.parts)
+    if column == "code" or is_text:
+        return Check(rule.id, rule.reason, column, evidence, None, sought, required)
     found = pl.col(column).str.contains(pattern)
     return Check(rule.id, rule.reason, column, evidence, (~found if required else found).fill_null(False))
 
