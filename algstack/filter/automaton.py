@@ -411,12 +411,13 @@ def _search(
             found,
         )
         # Before anyone steps on alone: that may give the states other numbers.
-        is_known = reached != UNKNOWN
-        held[is_known] = reached[is_known]
+        for lane in range(LANES):
+            if reached[lane] != UNKNOWN:
+                held[lane] = reached[lane]
         for lane in range(LANES):
             if rows[lane] < 0:
                 continue
-            if not is_known[lane]:
+            if reached[lane] == UNKNOWN:
                 for byte in bytes_at(places[lane] + np.uint64(at[lane]), steps):
                     found[lane] |= _step(
                         lane,
@@ -527,8 +528,9 @@ def _following(
     seen = np.zeros(len(kinds), np.bool_)
     stack = np.empty(len(kinds) + len(starts), np.int32)
     height = len(starts)
-    stack[:height] = starts
-    seen[starts] = True
+    for number in range(height):
+        stack[number] = starts[number]
+        seen[starts[number]] = True
     for node in range(len(kinds)):
         if (states[state, node >> 6] >> np.uint64(node & 63)) & np.uint64(1) and not seen[node]:
             seen[node] = True
@@ -578,9 +580,17 @@ def _slot(state: Any, states: Any, slots: Any) -> Any:
         key = (key ^ word) * np.uint64(0x9E3779B97F4A7C15)
         key ^= key >> np.uint64(29)
     slot = np.int64(key % np.uint64(len(slots)))
-    while slots[slot] and not np.array_equal(states[slots[slot]], state):
+    while slots[slot] and not _is_same(states[slots[slot]], state):
         slot = (slot + 1) % len(slots)
     return slot
+
+
+@njit(cache=True, nogil=True)
+def _is_same(one: Any, other: Any) -> bool:
+    for word in range(len(one)):  # noqa: SIM110 (numba compiles the loop, not a generator)
+        if one[word] != other[word]:
+            return False
+    return True
 
 
 @njit(cache=True, nogil=True)
@@ -605,10 +615,12 @@ def _remember(state: Any, table: Any, states: Any, slots: Any, remembered: Any) 
 def _forget(held: Any, table: Any, states: Any, slots: Any, remembered: Any) -> None:
     """Forget all states but the first and those that texts are in, which get other numbers."""
     width = len(table) // len(states)
-    kept = [states[place // width].copy() for place in held]
+    kept = np.zeros((len(held), states.shape[1]), np.uint64)
+    for lane in range(len(held)):
+        kept[lane] = states[held[lane] // width]
     table[:] = 0
     slots[:] = 0
     remembered[0] = 0
     _remember(np.zeros(states.shape[1], np.uint64), table, states, slots, remembered)
-    for lane, state in enumerate(kept):
-        held[lane] = _remember(state, table, states, slots, remembered) * width
+    for lane in range(len(held)):
+        held[lane] = _remember(kept[lane], table, states, slots, remembered) * width

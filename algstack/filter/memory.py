@@ -33,14 +33,14 @@ _bytes_pointer: Any = intrinsic(_as_bytes)
 _words_pointer: Any = intrinsic(_as_words)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def bytes_at(address: Any, length: Any) -> Bytes:
     """The bytes at an address; whoever owns them must outlive their use."""
     data: Bytes = _carray(_bytes_pointer(address), (length,))
     return data
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def words_at(address: Any, length: Any) -> Any:
     """The words of eight bytes at an address that is a multiple of eight."""
     return _carray(_words_pointer(address), (length,))

@@ -393,7 +393,7 @@ def _blank(
             i = stop
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _next(data: Bytes, at: int, firsts: Any) -> int:
     """Return where the next byte stands that a token may begin with: eight are asked about at a time."""
     end = len(data)
