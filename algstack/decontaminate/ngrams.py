@@ -24,8 +24,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from algstack.decontaminate.markup import without_markup
-from algstack.decontaminate.words import Bytes, Hashes, Positions, Words, empty_words, read_words, tables, words
+from algstack.decontaminate.markup import copied_without_markup, markup
+from algstack.decontaminate.words import REACH, Bytes, Hashes, Positions, Words, empty_words, read_words, tables, words
 from algstack.vector import inlined, kernel
 
 WHOLE_WORDS = 5
@@ -203,19 +203,42 @@ def _any_run(hashes: Any, count: Any, n: Any, mask: Any, runs: Any, likely: Any)
 
 
 @kernel
-def _scan(data: Any, offsets: Any, word_tables: Any, runs: Any, words_: Any, likely: Any, found: Any) -> None:
-    """Mark the texts that hold any run of the index, or the anchor of a whole problem."""
+def _scan(
+    data: Any,
+    offsets: Any,
+    word_tables: Any,
+    wanted: Any,
+    runs: Any,
+    room: Any,
+    text: Any,
+    words_: Any,
+    likely: Any,
+    found: Any,
+) -> None:
+    """Mark the texts that hold any run of the index, or the anchor of a whole problem.
+
+    One that has markup is copied into the room for it, and read there without.
+    """
     none, hashes = np.uint64(0), words_.hashes
     for row in range(offsets.size - 1):
-        at, end, held = offsets[row], offsets[row + 1], 0
+        source, at, end, held = data, offsets[row], offsets[row + 1], 0
+        if copied_without_markup(data, at, end, wanted, room):
+            source, at, end = text, 0, end - at
         while at < end and not found[row]:
-            count, at = read_words(data, at, end, word_tables, words_, held)
+            count, at = read_words(source, at, end, word_tables, words_, held)
             found[row] = _any_run(hashes, count, runs.n, none, runs, likely) or (
                 runs.has_whole and _any_run(hashes, count, WHOLE_WORDS, _WHOLE, runs, likely)
             )
             held = min(count, max(runs.n, WHOLE_WORDS) - 1)
             for word in range(held):
                 hashes[word] = hashes[count - held + word]
+
+
+def _read_only(data: Bytes) -> Bytes:
+    """Return a view of bytes that all kernels are compiled for: those of Arrow's buffers are so."""
+    view = data.view()
+    view.flags.writeable = False
+    return view
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # no `kernel`, since it makes a list
@@ -280,9 +303,11 @@ class NgramIndex:
         """
         found = np.zeros(offsets.size - 1, np.bool_)
         if self.runs.hashes.size:
-            room = empty_words(_BLOCK + self.runs.n)
-            data = without_markup(data, offsets)
-            _scan(data, offsets, tables(), self.runs, room, np.empty(room.hashes.size, np.int64), found)
+            found_words = empty_words(_BLOCK + self.runs.n)
+            room = np.empty(int(np.diff(offsets).max(initial=0)) + REACH, np.uint8)
+            likely = np.empty(found_words.hashes.size, np.int64)
+            sources = _read_only(data), offsets, tables(), markup(), self.runs, room, _read_only(room)
+            _scan(*sources, found_words, likely, found)
         return found
 
     def hits(self, text: bytes) -> list[Hit]:
