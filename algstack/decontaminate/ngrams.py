@@ -26,7 +26,7 @@ from numba import njit
 
 from algstack.decontaminate.markup import copied_without_markup, markup
 from algstack.decontaminate.words import REACH, Bytes, Hashes, Positions, Words, empty_words, read_words, tables, words
-from algstack.vector import inlined, kernel
+from algstack.vector import LANES, inlined, kernel
 
 WHOLE_WORDS = 5
 """Words of the anchor by which a problem is looked for as a whole: fewer are too short to tell anything."""
@@ -42,12 +42,14 @@ COMMON_SHARE = 0.02
 """A run that is in more problems of a benchmark than both of these is its header, not a problem's text."""
 
 MOST_RUNS = 16_000_000
-"""Runs kept in memory-mapped tables (16 bytes each); of a larger set every second, fourth, … is kept."""
+"""Runs kept in memory-mapped tables (16 bytes each); of a larger set every second, fourth, … of each text is kept, and
+one of each where there are more texts than that."""
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _FINAL = np.uint64(0xD6E8FEB86659FD93)
 _WHOLE = np.uint64(0xA0761D6478BD642F)  # keeps anchors of whole problems apart from runs of n words
 _BITS_PER_WINDOW = 16
+_BATCH_BYTES = 2**22  # of texts that are indexed at a time
 _BLOCK = 1_024  # words read at a time: their hashes stay in the core's own cache
 
 MOST_WINDOWS = 64_000_000
@@ -120,46 +122,147 @@ def _window(hashes: Any, at: Any, n: Any, mask: Any) -> Any:
     return value
 
 
-def _windows_of(hashes: Hashes, offsets: npt.NDArray[Any], n: int, mask: np.uint64) -> Hashes:
-    """Return the windows of the runs that begin at some of the words, in rising order; each window once."""
-    found = np.empty(offsets.size * n, np.uint64)
-    # A copy: a view would keep the room for runs that have nothing in common, ten times as much.
-    return found[: _hash_windows(hashes, offsets, n, mask, found)].copy()
-
-
 @kernel
-def _hash_windows(hashes: Any, offsets: Any, n: Any, mask: Any, found: Any) -> Any:
-    count, following = 0, 0
-    for offset in offsets:
-        first: Any = np.int64(offset)
-        for at in range(max(first, following), first + _stride(n)):
-            found[count] = _window(hashes, at, n, mask)
-            count, following = count + 1, at + 1
+def _read_texts(data: Any, offsets: Any, word_tables: Any, wanted: Any, sources: Any, words_: Any, read: Any) -> Any:
+    """Read the words of some texts, one text behind the other.
+
+    Args:
+        data: the bytes of all texts.
+        offsets: where each begins; one more than there are texts.
+        word_tables: `tables()`.
+        wanted: `markup()`.
+        sources: room for the largest text, and the same to be read from.
+        words_: room for all words.
+        read: gets `Read`.
+
+    Returns:
+        How many words there are.
+    """
+    room, text = sources
+    count = 0
+    for row in range(offsets.size - 1):
+        source, at, end = data, offsets[row], offsets[row + 1]
+        if copied_without_markup(data, at, end, wanted, room):
+            source, at, end = text, 0, end - at
+        read.firsts[row] = begin = count
+        count, at = read_words(source, at, end, word_tables, words_, count)
+        for word in range(begin, count):
+            start = words_.starts[word]
+            read.lengths[word] = words_.ends[word] - start
+            read.is_long[word] = read.lengths[word] >= 3 and not 48 <= source[start] <= 57
+    read.firsts[offsets.size - 1] = count
     return count
 
 
-def _telling(hashes: Hashes, is_long: npt.NDArray[np.bool_], n: int, wanted: int) -> npt.NDArray[np.bool_]:
-    """Mark the runs of `n` words with at least `wanted` different long words."""
-    found = np.zeros(max(hashes.size - n + 1, 0), np.bool_)
-    _mark_telling(hashes, is_long, n, wanted, found)
-    return found
+class Read(NamedTuple):
+    """What is known of the words of some texts.
+
+    Attributes:
+        firsts: the first word of each text; one more than there are texts.
+        lengths: bytes of each word.
+        is_long: whether a word has three letters or more, and begins with none that is a digit.
+    """
+
+    firsts: Positions
+    lengths: npt.NDArray[np.uint32]
+    is_long: Mask
+
+
+@inlined
+def _is_telling(hashes: Any, is_long: Any, start: Any, n: Any, wanted: Any) -> Any:
+    """Whether a run of `n` words has at least `wanted` different long ones."""
+    different = 0
+    for at in range(start, start + n):
+        if is_long[at]:
+            is_new = True
+            for before in range(start, at):
+                if hashes[before] == hashes[at]:
+                    is_new = False
+                    break
+            different += is_new
+            if different >= wanted:
+                return True
+    return False
 
 
 @kernel
-def _mark_telling(hashes: Any, is_long: Any, n: Any, wanted: Any, found: Any) -> None:
-    for start in range(found.size):
-        different = 0
-        for at in range(start, start + n):
-            if is_long[at]:
+def _gather_runs(hashes: Any, read: Any, n: Any, stride: Any, first_unit: Any, runs: Any, windows: Any) -> Any:
+    """Gather the telling runs of some texts, of each text the last and every `stride`-th before it, and their windows.
+
+    Args:
+        hashes: words of all texts.
+        read: what is known of them.
+        n: words of a run.
+        stride: every how many-th telling run is kept.
+        first_unit: number of the first text.
+        runs: room for the hashes, texts and offsets of runs, as many as there are words.
+        windows: room for as many windows.
+
+    Returns:
+        How many runs there are, and how many windows.
+    """
+    run_hashes_, units, offsets = runs
+    count, window_count = 0, 0
+    wanted = min(TELLING_WORDS, n)
+    for row in range(read.firsts.size - 1):
+        begin, end = read.firsts[row], read.firsts[row + 1]
+        held, telling = count, 0
+        for start in range(end - n, begin - 1, -1):
+            if _is_telling(hashes, read.is_long, start, n, wanted):
+                if telling % stride == 0:
+                    offsets[count] = start - begin
+                    count += 1
+                telling += 1
+        for place in range((count - held) // 2):  # they were found from behind
+            other = count - 1 - place
+            offsets[held + place], offsets[other] = offsets[other], offsets[held + place]
+        following = begin
+        for place in range(held, count):
+            start = begin + np.int64(offsets[place])
+            run_hashes_[place], units[place] = _run_hash(hashes, start, n), first_unit + row
+            for at in range(max(start, following), start + _stride(n)):
+                windows[window_count] = _window(hashes, at, n, np.uint64(0))
+                window_count, following = window_count + 1, at + 1
+    return count, window_count
+
+
+@kernel
+def _find_anchors(hashes: Any, read: Any, anchors: Any) -> None:
+    """Give each text the first word of its longest run of WHOLE_WORDS words, or -1 if the whole says too little."""
+    for row in range(read.firsts.size - 1):
+        begin, end = read.firsts[row], read.firsts[row + 1]
+        letters, different = 0, 0
+        for word in range(begin, end):
+            letters += read.lengths[word]
+            if different < WHOLE_WORDS:
                 is_new = True
-                for before in range(start, at):
-                    if hashes[before] == hashes[at]:
+                for before in range(begin, word):
+                    if hashes[before] == hashes[word]:
                         is_new = False
                         break
                 different += is_new
-            if different >= wanted:
-                found[start] = True
-                break
+        anchors[row] = -1
+        if different < WHOLE_WORDS or letters < WHOLE_LETTERS:
+            continue
+        longest = 0
+        for start in range(begin, end - WHOLE_WORDS + 1):
+            own = 0
+            for word in range(start, start + WHOLE_WORDS):
+                own += read.lengths[word]
+            if own > longest:
+                longest, anchors[row] = own, start - begin
+
+
+@kernel
+def _hash_anchors(words_: Any, places: Any, keys: Any, windows: Any) -> Any:
+    """Hash the anchors that begin at places, and their windows; return how many windows there are."""
+    count = 0
+    for number in range(places.size):
+        keys[number] = _run_hash(words_, places[number], WHOLE_WORDS) ^ _WHOLE
+        for at in range(places[number], places[number] + _stride(WHOLE_WORDS)):
+            windows[count] = _window(words_, at, WHOLE_WORDS, _WHOLE)
+            count += 1
+    return count
 
 
 @inlined
@@ -398,50 +501,82 @@ class _Collected:
     def __init__(self, n: int, most_runs: int) -> None:
         self.n, self.most_runs, self.stride = n, most_runs, 1
         # Of each text: its benchmark, its words, those that are kept, and the first word of its anchor, -1: too short.
-        self.groups, self.sizes, self.kept, self.anchors = array("q"), array("q"), array("q"), array("q")
-        self.words = _Chunks(np.uint64)
-        self.runs = _Chunks(np.uint64), _Chunks(np.uint32), _Chunks(np.uint32)  # hashes, texts, offsets
+        self.groups, self.sizes, self.kept, self.anchors = array("i"), array("i"), array("i"), array("i")
+        self.words: list[Hashes] = [np.empty(0, np.uint64)]
+        self.word_count = 0
+        self.runs: list[tuple[Hashes, Numbers, Numbers]] = []  # hashes, texts, offsets
+        self.run_count = 0
         self.windows = _Windows()
+        self.waiting: list[bytes] = []
+        self.waiting_bytes = 0
+        self.found, self.read = _room(_BATCH_BYTES)
 
     def add(self, group: int, text: str) -> None:
         """Take one text: its telling runs, and the anchor of its whole."""
         encoded = text.encode()
-        found = words(encoded)
-        lengths = found.ends - found.starts
-        is_long = (lengths >= 3) & ~np.isin(np.frombuffer(encoded, np.uint8)[found.starts], _DIGITS)
-        unit = len(self.groups)
-        wanted = _telling(found.hashes, is_long, self.n, min(TELLING_WORDS, self.n))
-        offsets = np.flatnonzero(wanted)
-        offsets = offsets[offsets % self.stride == 0].astype(np.uint32)
-        hashes = run_hashes(found.hashes, self.n)[offsets]
-        anchor = _anchor(found, lengths)
-        # Where there is no more room for words, a hit is as wide as its runs.
-        keeps_words = self.words.size + found.hashes.size <= 2 * self.most_runs or not hashes.size
-        own = found.hashes if keeps_words else found.hashes[:0]
-        self.words.add(own)
+        if self.waiting_bytes + len(encoded) > _BATCH_BYTES:
+            self._read()
         self.groups.append(group)
-        self.sizes.append(found.hashes.size)
-        self.kept.append(own.size)
-        self.anchors.append(anchor if keeps_words else -1)
-        for chunks, values in zip(self.runs, (hashes, np.full(hashes.size, unit, np.uint32), offsets), strict=True):
-            chunks.add(values)
-        self.windows.add(_windows_of(found.hashes, offsets, self.n, np.uint64(0)))
-        while self.runs[0].size > self.most_runs:
+        self.waiting.append(encoded)
+        self.waiting_bytes += len(encoded)
+
+    def _read(self) -> None:
+        """Take what is waiting."""
+        if not self.waiting:
+            return
+        sizes = np.fromiter(map(len, self.waiting), np.int64, len(self.waiting))
+        data = np.frombuffer(b"".join(self.waiting), np.uint8)
+        found, read = (self.found, self.read) if data.size <= _BATCH_BYTES else _room(data.size)
+        self.waiting, self.waiting_bytes = [], 0
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+        room = np.empty(int(sizes.max()) + REACH, np.uint8)
+        read = read._replace(firsts=np.empty(offsets.size, np.int64))
+        sources = room, _read_only(room)
+        count = _read_texts(_read_only(data), offsets, tables(), markup(), sources, found, read)
+        self._gather(found.hashes[:count], read)
+        while self.run_count > max(self.most_runs, len(self.groups)):
             self._thin_out()
+
+    def _gather(self, hashes: Hashes, read: Read) -> None:
+        texts, first_unit = read.firsts.size - 1, len(self.sizes)
+        runs = np.empty(hashes.size, np.uint64), np.empty(hashes.size, np.uint32), np.empty(hashes.size, np.uint32)
+        windows, anchors = np.empty(hashes.size, np.uint64), np.empty(texts, np.int32)
+        count, window_count = _gather_runs(hashes, read, self.n, self.stride, first_unit, runs, windows)
+        _find_anchors(hashes, read, anchors)
+        # Copies: views would keep the room for runs that say nothing.
+        own = runs[0][:count].copy(), runs[1][:count].copy(), runs[2][:count].copy()
+        self.runs.append(own)
+        self.run_count += count
+        self.windows.add(windows[:window_count].copy())
+        sizes = np.diff(read.firsts)
+        kept = np.ones(texts, np.bool_)
+        if self.word_count + hashes.size > 2 * self.most_runs:
+            # Where there is no more room for words, a hit is as wide as its runs.
+            kept[own[1] - np.uint32(first_unit)] = False
+            hashes = hashes[np.repeat(kept, sizes)]
+        self.words.append(hashes.copy())
+        self.word_count += hashes.size
+        self.sizes.frombytes(sizes.astype(np.int32).tobytes())
+        self.kept.frombytes((sizes * kept).astype(np.int32).tobytes())
+        self.anchors.frombytes(np.where(kept, anchors, np.int32(-1)).tobytes())
 
     def _thin_out(self) -> None:
         self.stride *= 2
-        kept = [
-            offsets % self.stride == 0 for *_, offsets in zip(*(chunks.pieces() for chunks in self.runs), strict=True)
-        ]
-        for chunks in self.runs:
-            chunks.keep(kept)
+        for number, (hashes, units, offsets) in enumerate(self.runs):
+            # The last of each text stays, and every second before it.
+            last = np.flatnonzero(np.append(units[1:] != units[:-1], True)) if units.size else np.empty(0, np.int64)
+            behind = np.repeat(last, np.diff(last, prepend=-1)) - np.arange(units.size)
+            kept = behind % 2 == 0
+            self.runs[number] = hashes[kept], units[kept], offsets[kept]
+        self.run_count = sum(hashes.size for hashes, _, _ in self.runs)
 
     def finish(self) -> tuple[Any, ...]:
         """Return the fields of an index, in their order."""
-        hashes, units, offsets = (chunks.joined() for chunks in self.runs)
-        words, anchors, sizes = self.words.joined(), _numbers(self.anchors), _numbers(self.sizes)
-        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(_numbers(self.kept))])
+        self._read()
+        hashes, units, offsets = self._joined_runs()
+        words, anchors, sizes = np.concatenate(self.words), _numbers(self.anchors), _numbers(self.sizes)
+        self.words = []
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(_numbers(self.kept), dtype=np.int64)])
         kept = ~self._common(hashes, units)
         hashes, units, offsets = hashes[kept], units[kept], offsets[kept]
         has_run = np.zeros(anchors.size, np.bool_)
@@ -458,11 +593,18 @@ class _Collected:
             offsets[order],
             words,
             starts,
-            sizes,
+            sizes.astype(np.int64),
             is_whole,
             ~has_run & ~is_whole,
             self.stride,
         )
+
+    def _joined_runs(self) -> tuple[Hashes, Numbers, Numbers]:
+        kinds = np.uint64, np.uint32, np.uint32
+        pieces = [[np.empty(0, kind), *(own[place] for own in self.runs)] for place, kind in enumerate(kinds)]
+        self.runs = []
+        hashes, units, offsets = (np.concatenate(pieces.pop(0)) for _ in kinds)
+        return hashes, units, offsets
 
     def _common(self, hashes: Hashes, units: Numbers) -> Mask:
         """Mark the runs that too many texts of one benchmark share."""
@@ -484,64 +626,20 @@ class _Collected:
 
     def _anchor_keys(self, words: Hashes, places: Positions) -> Hashes:
         """Return the keys of anchors that begin at places among all words."""
-        keys = np.empty(places.size, np.uint64)
-        for number, place in enumerate(places):
-            own = words[place : place + WHOLE_WORDS]
-            self.windows.add(_windows_of(own, np.zeros(1, np.uint32), WHOLE_WORDS, _WHOLE))
-            keys[number] = run_hashes(own, WHOLE_WORDS)[0] ^ _WHOLE
+        keys, windows = np.empty(places.size, np.uint64), np.empty(places.size * WHOLE_WORDS, np.uint64)
+        self.windows.add(windows[: _hash_anchors(words, places, keys, windows)].copy())
         return keys
 
 
-class _Chunks:
-    """A long array that grows by short ones: these are joined, since each costs more than what is in it."""
-
-    JOINED_AT = 4_096
-
-    def __init__(self, kind: Any) -> None:
-        self.size = 0
-        self._joined: list[npt.NDArray[Any]] = []
-        self._short: list[npt.NDArray[Any]] = [np.empty(0, kind)]
-
-    def add(self, values: npt.NDArray[Any]) -> None:
-        """Take some more values."""
-        self.size += values.size
-        self._short.append(values)
-        if len(self._short) >= self.JOINED_AT:
-            self._join()
-
-    def _join(self) -> None:
-        self._joined.append(np.concatenate(self._short))
-        self._short = [self._joined[-1][:0]]
-
-    def pieces(self) -> list[npt.NDArray[Any]]:
-        """Return all values, in pieces that are the same in all arrays that grew alike."""
-        self._join()
-        return self._joined
-
-    def keep(self, kept: list[Mask]) -> None:
-        """Keep some of the values of each piece."""
-        self._joined = [piece[mask] for piece, mask in zip(self._joined, kept, strict=True)]
-        self.size = sum(piece.size for piece in self._joined)
-
-    def joined(self) -> npt.NDArray[Any]:
-        """Return all values as one array; there is nothing left afterwards."""
-        self._join()
-        whole, self._joined = np.concatenate(self._joined), []
-        return whole
+def _room(size: int) -> tuple[Words, Read]:
+    """Return room for the words of so many bytes."""
+    found = empty_words(size + LANES + 1)
+    lengths, is_long = np.empty(found.hashes.size, np.uint32), np.empty(found.hashes.size, np.bool_)
+    return found, Read(np.empty(0, np.int64), lengths, is_long)
 
 
-def _numbers(values: array[int]) -> Positions:
-    return np.frombuffer(values, np.int64) if values else np.empty(0, np.int64)
-
-
-_DIGITS = np.frombuffer(b"0123456789", np.uint8)
-
-
-def _anchor(found: Words, lengths: Positions) -> int:
-    """Return the first word of the longest run of WHOLE_WORDS words, or -1 if the whole says too little."""
-    if found.hashes.size < WHOLE_WORDS or lengths.sum() < WHOLE_LETTERS or np.unique(found.hashes).size < WHOLE_WORDS:
-        return -1
-    return int(np.argmax(np.convolve(lengths, np.ones(WHOLE_WORDS, np.int64), "valid")))
+def _numbers(values: array[int]) -> npt.NDArray[np.int32]:
+    return np.frombuffer(values, np.int32) if values else np.empty(0, np.int32)
 
 
 class _Windows:
