@@ -120,7 +120,7 @@ class _Collected:
         self.copies = copies
         self.targets: list[Target] = []
         self.frames = [pl.DataFrame(schema=_UNIT_SCHEMA)]
-        self.rows: list[tuple[int, str, bool]] = []
+        self.rows: tuple[list[int], list[str], list[bool]] = [], [], []
         self.problems = [0] * len(copies)
         self.empty = [0] * len(copies)
 
@@ -131,21 +131,22 @@ class _Collected:
                 self.problems[number] += 1
                 self.empty[number] += not (problem.texts or problem.formal or problem.theorem)
                 formal = self._formal(number, copy, problem)
-                for text, is_formal in [(text, False) for text in problem.texts] + [(text, True) for text in formal]:
-                    self.rows.append((number, problem.id, is_formal))
-                    if len(self.rows) >= _FRAME_ROWS:
+                for place, text in enumerate((*problem.texts, *formal)):
+                    for column, value in zip(self.rows, (number, problem.id, place >= len(problem.texts)), strict=True):
+                        column.append(value)
+                    if len(self.rows[0]) >= _FRAME_ROWS:
                         self._close_frame()
                     yield number, text
 
     def units(self) -> pl.DataFrame:
         """Return whose each text is that was yielded: benchmark, problem, is_formal."""
         self._close_frame()
-        return pl.concat(self.frames)
+        return pl.concat(self.frames, rechunk=False)
 
     def _close_frame(self) -> None:
         """Lists of Python's values take ten times as much memory as columns."""
-        self.frames.append(pl.DataFrame(self.rows, schema=_UNIT_SCHEMA, orient="row"))
-        self.rows = []
+        self.frames.append(pl.DataFrame(self.rows, schema=_UNIT_SCHEMA, orient="col"))
+        self.rows = [], [], []
 
     def _formal(self, number: int, copy: Copy, problem: Problem) -> list[str]:
         """Take a problem's formal statements and theorem; return the texts of its declarations."""
@@ -162,9 +163,10 @@ class _Collected:
 
 def _applied(number: int, copy: Copy, units: pl.DataFrame, collected: _Collected) -> Applied:
     """Sum up one benchmark. A problem is too short if nothing of it can be found: no run, no statement, no name."""
-    own = units.filter(pl.col("benchmark") == number)
+    # Hashes of their names: the names of twenty million problems would be a gigabyte, twice.
+    own = units.lazy().filter(pl.col("benchmark") == number).select(pl.col("problem").hash(), "is_short").collect()
     stated = pl.Series([target.problem for target in collected.targets if target.benchmark == number], dtype=pl.String)
-    found = own.filter(~pl.col("is_short") | pl.col("problem").is_in(stated.implode()))
+    found = own.filter(~pl.col("is_short") | pl.col("problem").is_in(stated.hash().implode()))
     benchmark = copy.benchmark
     return Applied(
         name=benchmark.name,

@@ -53,7 +53,10 @@ _BATCH_BYTES = 2**22  # of texts that are indexed at a time
 _BLOCK = 1_024  # words read at a time: their hashes stay in the core's own cache
 
 MOST_WINDOWS = 64_000_000
-"""Windows gathered before the bits are laid: of a larger set the filter has the size for so many."""
+"""Windows that the largest filter has bits for."""
+
+HELD_WINDOWS = 16_000_000
+"""Windows gathered before the bits are laid: of a larger set the filter is the largest."""
 
 Numbers = npt.NDArray[np.uint32]
 Mask = npt.NDArray[np.bool_]
@@ -583,14 +586,16 @@ class _Collected:
         has_run[units] = True
         is_whole = ~has_run & (anchors >= 0)
         wholes = np.flatnonzero(is_whole)
-        hashes = np.concatenate([hashes, self._anchor_keys(words, starts[wholes] + anchors[wholes])])
-        units = np.concatenate([units, wholes.astype(np.uint32)])
-        offsets = np.concatenate([offsets, anchors[wholes].astype(np.uint32)])
-        order = np.lexsort((offsets, units, hashes))
+        if wholes.size:
+            hashes = np.concatenate([hashes, self._anchor_keys(words, starts[wholes] + anchors[wholes])])
+            units = np.concatenate([units, wholes.astype(np.uint32)])
+            offsets = np.concatenate([offsets, anchors[wholes].astype(np.uint32)])
+            order = _order(hashes)
+            hashes, units, offsets = hashes[order], units[order], offsets[order]
         return (
-            _tables_of(hashes[order], self.n, int(is_whole.any()), self.windows.filter()),
-            units[order],
-            offsets[order],
+            _tables_of(hashes, self.n, int(is_whole.any()), self.windows.filter()),
+            units,
+            offsets,
             words,
             starts,
             sizes.astype(np.int64),
@@ -600,28 +605,27 @@ class _Collected:
         )
 
     def _joined_runs(self) -> tuple[Hashes, Numbers, Numbers]:
-        kinds = np.uint64, np.uint32, np.uint32
-        pieces = [[np.empty(0, kind), *(own[place] for own in self.runs)] for place, kind in enumerate(kinds)]
+        """Return all runs, by hash, then by text and offset; there are none left afterwards."""
+        pieces: list[list[Any]] = [list(column) for column in zip(*self.runs, strict=True)] or [[], [], []]
         self.runs = []
-        hashes, units, offsets = (np.concatenate(pieces.pop(0)) for _ in kinds)
+        hashes = np.concatenate([np.empty(0, np.uint64), *pieces.pop(0)])
+        order = _order(hashes)
+        hashes = hashes[order]
+        units, offsets = (np.concatenate([np.empty(0, np.uint32), *pieces.pop(0)])[order] for _ in range(2))
         return hashes, units, offsets
 
     def _common(self, hashes: Hashes, units: Numbers) -> Mask:
-        """Mark the runs that too many texts of one benchmark share."""
-        groups = _numbers(self.groups)
-        sizes = np.bincount(groups) if groups.size else np.zeros(1, np.int64)
-        common = np.zeros(hashes.size, np.bool_)
+        """Mark the runs, sorted, that too many texts of one benchmark share."""
         if not hashes.size:
-            return common
-        group = groups[units]
-        order = np.lexsort((units, group, hashes))
-        ordered, of_group, of_unit = hashes[order], group[order], units[order]
-        new_key = np.r_[True, (ordered[1:] != ordered[:-1]) | (of_group[1:] != of_group[:-1])]
-        new_text = new_key | np.r_[True, of_unit[1:] != of_unit[:-1]]
-        key = np.cumsum(new_key) - 1
-        shared_by = np.bincount(key[new_text])
+            return np.zeros(0, np.bool_)
+        groups = _numbers(self.groups)
+        sizes, group = np.bincount(groups), groups[units]
+        is_new_key = np.append(True, (hashes[1:] != hashes[:-1]) | (group[1:] != group[:-1]))
+        is_new_text = is_new_key | np.append(True, units[1:] != units[:-1])
+        key = np.cumsum(is_new_key, dtype=np.uint32) - np.uint32(1)
+        shared_by = np.bincount(key[is_new_text])
         limit = np.maximum(COMMON_PROBLEMS, COMMON_SHARE * sizes)
-        common[order] = shared_by[key] > limit[of_group]
+        common: Mask = shared_by[key] > limit[group]
         return common
 
     def _anchor_keys(self, words: Hashes, places: Positions) -> Hashes:
@@ -629,6 +633,21 @@ class _Collected:
         keys, windows = np.empty(places.size, np.uint64), np.empty(places.size * WHOLE_WORDS, np.uint64)
         self.windows.add(windows[: _hash_anchors(words, places, keys, windows)].copy())
         return keys
+
+
+def _order(hashes: Hashes) -> Positions:
+    """Return the order that sorts hashes; equal ones stay as they stand.
+
+    A sort that keeps equal values in order takes ten times as long as one that need not, and few are equal.
+    """
+    order = np.argsort(hashes)
+    ordered = hashes[order]
+    equal = np.flatnonzero(ordered[1:] == ordered[:-1])
+    if equal.size:
+        places = np.union1d(equal, equal + 1)
+        among = order[places]
+        order[places] = among[np.lexsort((among, hashes[among]))]
+    return order
 
 
 def _room(size: int) -> tuple[Words, Read]:
@@ -654,18 +673,18 @@ class _Windows:
         """Take the windows of one text."""
         self.held.append(windows)
         self.count += windows.size
-        if self.count > MOST_WINDOWS:
-            self._lay()
+        if self.count > HELD_WINDOWS:
+            self._lay(MOST_WINDOWS)
 
     def filter(self) -> Hashes:
         """Return the bits of all windows."""
-        self._lay()
+        self._lay(self.count)
         assert self.marks is not None
         return self.marks
 
-    def _lay(self) -> None:
+    def _lay(self, size: int) -> None:
         if self.marks is None:
-            self.marks = np.zeros(1 << max(self.count * _BITS_PER_WINDOW // 64, 2).bit_length(), np.uint64)
+            self.marks = np.zeros(1 << max(size * _BITS_PER_WINDOW // 64, 2).bit_length(), np.uint64)
         shift = np.uint64(65 - self.marks.size.bit_length())
         for windows in self.held:
             _mark(windows, self.marks, shift)
