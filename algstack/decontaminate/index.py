@@ -132,9 +132,11 @@ class _Collected:
                 self.empty[number] += not (problem.texts or problem.formal or problem.theorem)
                 formal = self._formal(number, copy, problem)
                 for place, text in enumerate((*problem.texts, *formal)):
-                    for column, value in zip(self.rows, (number, problem.id, place >= len(problem.texts)), strict=True):
-                        column.append(value)
-                    if len(self.rows[0]) >= _FRAME_ROWS:
+                    numbers, names, are_formal = self.rows
+                    numbers.append(number)
+                    names.append(problem.id)
+                    are_formal.append(place >= len(problem.texts))
+                    if len(numbers) >= _FRAME_ROWS:
                         self._close_frame()
                     yield number, text
 

@@ -26,6 +26,7 @@ from numba import njit
 
 from algstack.decontaminate.markup import copied_without_markup, markup
 from algstack.decontaminate.words import REACH, Bytes, Hashes, Positions, Words, empty_words, read_words, tables, words
+from algstack.texts import read_only
 from algstack.vector import LANES, inlined, kernel
 
 WHOLE_WORDS = 5
@@ -340,13 +341,6 @@ def _scan(
                 hashes[word] = hashes[count - held + word]
 
 
-def _read_only(data: Bytes) -> Bytes:
-    """Return a view of bytes that all kernels are compiled for: those of Arrow's buffers are so."""
-    view = data.view()
-    view.flags.writeable = False
-    return view
-
-
 @njit(cache=True, nogil=True, error_model="numpy")  # no `kernel`, since it makes a list
 def _matches(keys: Any, runs: Any) -> Any:
     """Return (place among the keys, place among the index's runs) of each match."""
@@ -412,7 +406,7 @@ class NgramIndex:
             found_words = empty_words(_BLOCK + self.runs.n)
             room = np.empty(int(np.diff(offsets).max(initial=0)) + REACH, np.uint8)
             likely = np.empty(found_words.hashes.size, np.int64)
-            sources = _read_only(data), offsets, tables(), markup(), self.runs, room, _read_only(room)
+            sources = read_only(data), offsets, tables(), markup(), self.runs, room, read_only(room)
             _scan(*sources, found_words, likely, found)
         return found
 
@@ -534,8 +528,8 @@ class _Collected:
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
         room = np.empty(int(sizes.max()) + REACH, np.uint8)
         read = read._replace(firsts=np.empty(offsets.size, np.int64))
-        sources = room, _read_only(room)
-        count = _read_texts(_read_only(data), offsets, tables(), markup(), sources, found, read)
+        sources = room, read_only(room)
+        count = _read_texts(read_only(data), offsets, tables(), markup(), sources, found, read)
         self._gather(found.hashes[:count], read)
         while self.run_count > max(self.most_runs, len(self.groups)):
             self._thin_out()
@@ -628,7 +622,7 @@ class _Collected:
         common: Mask = shared_by[key] > limit[group]
         return common
 
-    def _anchor_keys(self, words: Hashes, places: Positions) -> Hashes:
+    def _anchor_keys(self, words: Hashes, places: npt.NDArray[Any]) -> Hashes:
         """Return the keys of anchors that begin at places among all words."""
         keys, windows = np.empty(places.size, np.uint64), np.empty(places.size * WHOLE_WORDS, np.uint64)
         self.windows.add(windows[: _hash_anchors(words, places, keys, windows)].copy())

@@ -32,7 +32,7 @@ from algstack.texts import Texts, as_texts
 from algstack.workspace import Context, Progress, as_frame, decisions_name, kept_documents
 
 STAGE = "decontaminate"
-CODE = "3"
+CODE = "4"
 """Raised when the same documents and benchmarks give other decisions."""
 
 INDEX_FOLDER = ".index"
@@ -390,7 +390,7 @@ def _redact(frame: pl.DataFrame, texts: Texts, verdicts: dict[str, Verdict], con
     total = Counter[str]()
     if not config.is_on:
         return total
-    marked = marks(frame["text"], secrets=config.secrets, personal=config.personal)
+    marked = marks(frame["text"], secrets=config.secrets, personal=config.personal, content=texts)
     kinds = marked.columns
     looked_at = pl.concat([frame.select("id", "text", "lang"), marked], how="horizontal").filter(
         pl.any_horizontal(kinds)
