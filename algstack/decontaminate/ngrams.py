@@ -436,8 +436,12 @@ class NgramIndex:
         """Join the matches of one text that lie together, and widen them to all the words that agree."""
         wanted, size = self._words_of(unit), int(self.unit_sizes[unit])
         runs: list[list[int]] = []
+        reached: dict[int, int] = {}  # by shift: where the last match ended once it was widened
         for start, end, shift in sorted(places):
+            if end <= reached.get(shift, 0):
+                continue  # it is a part of that one
             start, end = _widened(found.hashes, wanted, start, end, shift)
+            reached[shift] = end
             if runs and start <= runs[-1][1] + self.runs.n:
                 runs[-1][2] += max(end - max(start, runs[-1][1]), 0)
                 runs[-1][1] = max(end, runs[-1][1])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 
 _SYMBOLS = {
@@ -130,7 +131,7 @@ _ISABELLE_WORD = re.compile(r"(?<![\w.])(?:assumes|shows|obtains|and|defines)(?!
 _COQ_SCOPE = re.compile(r"(?<=[\w)\]}])%[A-Za-z]\w*")
 
 _TOKEN = re.compile(
-    r"""(?P<name>(?:Type|Sort)\*|[^\W\d][\w'!?₀-₉]*(?:\.[^\W\d][\w'!?₀-₉]*|\.\d+)*)
+    r"""(?:(?:Type|Sort)\*|[^\W\d][\w'!?₀-₉]*(?:\.[^\W\d][\w'!?₀-₉]*|\.\d+)*)
       | \d+(?:\.\d+)?
       | ∃!|exists!|<->|<=>|==>|-->|->|=>|<=|>=|!=|<>|~=|=<|/\\|\\/|&&|\|\||==|!!|::|:=|⁻¹|\.\.|\S""",
     re.VERBOSE,
@@ -165,8 +166,10 @@ def words(statement: str, lang: str) -> tuple[str, ...]:
         statement = _COQ_SCOPE.sub(" ", statement)
     elif lang == "hollight":
         statement = re.sub(r"(?<![\w!?])([!?\\])(?=\s*[A-Za-z(])", r" \1 ", statement)
-    tokens = [_symbol(token.group(), lang) for token in _TOKEN.finditer(statement)]
-    return _normal([token for token in tokens if token])
+    tokens: list[str] = _TOKEN.findall(statement)
+    if lang == "hollight":
+        tokens = [_HOL_QUANTIFIERS.get(token, token) for token in tokens]
+    return _normal([symbol for token in tokens if (symbol := _SYMBOLS.get(token, token))])
 
 
 def is_telling(statement: Sequence[str]) -> bool:
@@ -182,10 +185,7 @@ def digest(statement: Sequence[str]) -> int:
     return int.from_bytes(blake2b(" ".join(statement).encode(), digest_size=8).digest(), "little")
 
 
-def _symbol(sign: str, lang: str) -> str:
-    if lang == "hollight" and sign in "!?":
-        return "∀" if sign == "!" else "∃"
-    return _SYMBOLS.get(sign, sign)
+_HOL_QUANTIFIERS = {"!": "∀", "?": "∃"}
 
 
 def _isabelle(statement: str) -> str:
@@ -270,13 +270,13 @@ class _Reader:
     def _word(self, token: str) -> None:
         if token in _SEPARATORS:
             return
-        head, *rest = token.split(".") if token[0].isalpha() or token[0] == "_" else [token]
+        head, *rest = token.split(".") if "." in token and (token[0].isalpha() or token[0] == "_") else [token]
         if head in self.bound:  # `z.re`: a projection of a variable
             name = self.bound[head]
             self.uses[name] = self.uses.get(name, 0) + 1
             self.out += [name, *(_respelled(part) for part in rest)]
         else:
-            self.out.append(_respelled([head, *rest][-1]))
+            self.out.append(_respelled(rest[-1] if rest else head))
 
     def _bind(self, name: str) -> str:
         self.bound[name] = f"v#{self.count}"
@@ -386,6 +386,7 @@ def _is_variable(word: str) -> bool:
 _KEYWORDS = frozenset(["∈", "if", "then", "else", "let", "∀", "∃", "fun", "∑", "∏", "∣"])
 
 
+@lru_cache(maxsize=2**16)
 def _respelled(name: str) -> str:
     """`is_open`, `IsOpen`, `isOpen` are one name; a name of one letter keeps its case."""
     if len(name) == 1:
