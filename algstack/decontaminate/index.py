@@ -16,7 +16,7 @@ from algstack.decontaminate.benchmarks import Copy, Problem, problems
 from algstack.decontaminate.formal import FormalIndex, Target, targets
 from algstack.decontaminate.ngrams import NgramIndex
 
-CODE = "3"
+CODE = "4"
 """Raised when the same benchmarks give another index."""
 
 _META = "index.json"

@@ -82,8 +82,10 @@ class Runs(NamedTuple):
     n: int
     has_whole: int  # 1 or 0: whether any problem is looked for by the anchor of its whole
     filter_shift: np.uint64
+    whole_shift: np.uint64
     bucket_shift: np.uint64
     filter: Hashes
+    whole_filter: Hashes  # of anchors alone: they are few, so that it stays in the core's own cache
     buckets: npt.NDArray[np.uint32]
     hashes: Hashes
 
@@ -288,14 +290,13 @@ def _find(key: Any, shift: Any, buckets: Any, known: Any) -> Any:
 
 
 @inlined
-def _any_run(hashes: Any, count: Any, n: Any, mask: Any, runs: Any, likely: Any) -> Any:
+def _any_run(hashes: Any, count: Any, n: Any, mask: Any, marks: Any, shift: Any, runs: Any, likely: Any) -> Any:
     """Whether any run of `n` among the first `count` words is in the index.
 
-    The filter is asked without a branch, so that many of its memory accesses are under way at once; the few windows
-    that pass are gathered in `likely`, and then the runs that hold them are looked up.
+    The filter `marks` is asked without a branch, so that many of its memory accesses are under way at once; the few
+    windows that pass are gathered in `likely`, and then the runs that hold them are looked up.
     """
-    marks, buckets, known = runs.filter, runs.buckets, runs.hashes
-    shift, stride, passed = runs.filter_shift, _stride(n), 0
+    buckets, known, stride, passed = runs.buckets, runs.hashes, _stride(n), 0
     for at in range(0, count - n + stride, stride):
         key = _window(hashes, at, n, mask)
         pattern = _pattern(key)
@@ -333,8 +334,9 @@ def _scan(
             source, at, end = text, 0, end - at
         while at < end and not found[row]:
             count, at = read_words(source, at, end, word_tables, words_, held)
-            found[row] = _any_run(hashes, count, runs.n, none, runs, likely) or (
-                runs.has_whole and _any_run(hashes, count, WHOLE_WORDS, _WHOLE, runs, likely)
+            found[row] = _any_run(hashes, count, runs.n, none, runs.filter, runs.filter_shift, runs, likely) or (
+                runs.has_whole
+                and _any_run(hashes, count, WHOLE_WORDS, _WHOLE, runs.whole_filter, runs.whole_shift, runs, likely)
             )
             held = min(count, max(runs.n, WHOLE_WORDS) - 1)
             for word in range(held):
@@ -464,15 +466,17 @@ class NgramIndex:
         meta = json.loads((folder / "ngrams.json").read_text(encoding="utf-8"))
         # Plain arrays over the maps: the kernels are compiled once, for the type that tests use too.
         arrays = {path.stem: np.asarray(np.load(path, mmap_mode="c")) for path in sorted(folder.glob("*.npy"))}
-        filter_, buckets, hashes = (arrays.pop(name) for name in ("filter", "buckets", "hashes"))
-        shifts = (np.uint64(65 - filter_.size.bit_length()), np.uint64(65 - buckets.size.bit_length()))
-        return cls(
-            Runs(meta["n"], meta["has_whole"], *shifts, filter_, buckets, hashes), **arrays, stride=meta["stride"]
+        marks, whole_marks, buckets, hashes = (
+            arrays.pop(name) for name in ("filter", "whole_filter", "buckets", "hashes")
         )
+        shifts = _shift(marks), _shift(whole_marks), _shift(buckets)
+        runs = Runs(meta["n"], meta["has_whole"], *shifts, marks, whole_marks, buckets, hashes)
+        return cls(runs, **arrays, stride=meta["stride"])
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {
             "filter": self.runs.filter,
+            "whole_filter": self.runs.whole_filter,
             "buckets": self.runs.buckets,
             "hashes": self.runs.hashes,
             "units": self.units,
@@ -507,7 +511,7 @@ class _Collected:
         self.word_count = 0
         self.runs: list[tuple[Hashes, Numbers, Numbers]] = []  # hashes, texts, offsets
         self.run_count = 0
-        self.windows = _Windows()
+        self.windows, self.whole_windows = _Windows(), _Windows()
         self.waiting: list[bytes] = []
         self.waiting_bytes = 0
         self.found, self.read = _room(_BATCH_BYTES)
@@ -591,7 +595,7 @@ class _Collected:
             order = _order(hashes)
             hashes, units, offsets = hashes[order], units[order], offsets[order]
         return (
-            _tables_of(hashes, self.n, int(is_whole.any()), self.windows.filter()),
+            _tables_of(hashes, self.n, int(is_whole.any()), self.windows.filter(), self.whole_windows.filter()),
             units,
             offsets,
             words,
@@ -629,7 +633,7 @@ class _Collected:
     def _anchor_keys(self, words: Hashes, places: npt.NDArray[Any]) -> Hashes:
         """Return the keys of anchors that begin at places among all words."""
         keys, windows = np.empty(places.size, np.uint64), np.empty(places.size * WHOLE_WORDS, np.uint64)
-        self.windows.add(windows[: _hash_anchors(words, places, keys, windows)].copy())
+        self.whole_windows.add(windows[: _hash_anchors(words, places, keys, windows)].copy())
         return keys
 
 
@@ -695,12 +699,16 @@ def _mark(windows: Any, marks: Any, shift: Any) -> None:
         marks[key >> shift] |= _pattern(key)
 
 
-def _tables_of(hashes: Hashes, n: int, has_whole: int, marks: Hashes) -> Runs:
+def _tables_of(hashes: Hashes, n: int, has_whole: int, marks: Hashes, whole_marks: Hashes) -> Runs:
     """Lay the buckets of leading bits over sorted hashes, the bit filter beside them."""
     bucket_bits = max(hashes.size, 2).bit_length()
     leading = np.arange(1 << bucket_bits, dtype=np.uint64)
     firsts = np.searchsorted(hashes >> np.uint64(64 - bucket_bits), leading)
     buckets = np.append(firsts, hashes.size).astype(np.uint32)
-    return Runs(
-        n, has_whole, np.uint64(65 - marks.size.bit_length()), np.uint64(64 - bucket_bits), marks, buckets, hashes
-    )
+    shifts = _shift(marks), _shift(whole_marks), _shift(buckets)
+    return Runs(n, has_whole, *shifts, marks, whole_marks, buckets, hashes)
+
+
+def _shift(table: npt.NDArray[Any]) -> np.uint64:
+    """Return by how much a hash is shifted to be a place in a table of a power of two, or of one more."""
+    return np.uint64(65 - table.size.bit_length())
