@@ -225,9 +225,8 @@ def _lower(vectors: int, width: int = 16) -> Any:
 
     A vector's 16 lanes are `width` permutations of `16 / width` shingles.
     """
-    lanes, few = ir.VectorType(ir.IntType(32), 16), ir.VectorType(ir.IntType(32), width)
     together = 16 // width
-    shingles = ir.VectorType(ir.IntType(32), together)
+    few, shingles = ir.VectorType(ir.IntType(32), width), ir.VectorType(ir.IntType(32), together)
 
     def lower(
         typing_context: Any, mixed: Any, count: Any, factors: Any, summands: Any, signature: Any, first: Any
