@@ -7,7 +7,19 @@ from xml.etree import ElementTree
 import pytest
 
 from algstack.release.figures import png
-from algstack.release.svg import LIGHT, PHONE, Bar, Step, bars, columns, document, human, nice_ticks, text_width, waterfall
+from algstack.release.svg import (
+    LIGHT,
+    PHONE,
+    Bar,
+    Step,
+    bars,
+    columns,
+    document,
+    human,
+    nice_ticks,
+    text_width,
+    waterfall,
+)
 
 NASTY = "<script>\"&'</script> ∀"
 
