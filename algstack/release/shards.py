@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -138,7 +139,7 @@ class _Cursor:
                 return None
             self._rows = self._file.read_row_group(group, use_threads=False)
         ids = self._rows.column("id")
-        rows = self._rows.num_rows if end is None else pc.sum(pc.less(ids, end), min_count=0).as_py()
+        rows = len(ids) if end is None else bisect_left(ids, end, key=pa.StringScalar.as_py)
         piece, self._rows = self._rows.slice(0, rows), self._rows.slice(rows)
         return piece if rows else None
 
