@@ -137,6 +137,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _OPEN, _CLOSE = "([{⦃⟨⟦", ")]}⦄⟩⟧"
+_BRACKETS = _OPEN + _CLOSE
 _BINDERS = ("∀", "∃", "∃!", "fun")
 _BIG = ("∑", "∏", "⋃", "⋂", "∫")
 _SEPARATORS = frozenset([",", ":", "::", ".", "=>", ";"])
@@ -176,8 +177,10 @@ def is_telling(statement: Sequence[str]) -> bool:
     """Whether a normal form says enough to be recognised without a name."""
     if len(statement) >= TELLING_NUMERAL_LENGTH and any(word.isdigit() and len(word) >= 3 for word in statement):
         return True
-    different = {word for word in statement if word not in _OPEN + _CLOSE and not word.startswith("v#")}
-    return len(statement) >= TELLING_LENGTH and len(different) >= TELLING_DIFFERENT
+    if len(statement) < TELLING_LENGTH:
+        return False
+    different = {word for word in set(statement) if word not in _BRACKETS and not word.startswith("v#")}
+    return len(different) >= TELLING_DIFFERENT
 
 
 def digest(statement: Sequence[str]) -> int:

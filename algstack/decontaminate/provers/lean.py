@@ -334,6 +334,8 @@ def _is_alternative(code: str, at: int, end: int) -> bool:
 
 
 def _ends_balance(code: str, start: int, end: int) -> bool:
+    if code.find("begin", start, end) < 0:
+        return True
     begins = len(re.findall(r"(?<![\w.'])begin(?![\w'.])", code[start:end]))
     ends = len(re.findall(r"(?<![\w.'])end(?![\w'])(?!\.\S)", code[start:end]))
     return begins <= ends
