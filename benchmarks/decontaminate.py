@@ -209,16 +209,20 @@ def _row(name: str, planted: int, found: int, *more: str) -> None:
 # --- formal statements ---
 
 
+_NO_NAMES = frozenset(["exists", "forall", "fun", "let", "LEAST", "GREATEST", "SOME", "THE"])
+
+
 def _renamed(statement: str, lang: str) -> str:
     """Give the variables and hypotheses that a statement binds other names."""
     bound = set(re.findall(r"[({⦃]\s*((?:[^\W\d][\w'₀-₉]*\s+)*[^\W\d][\w'₀-₉]*)\s*:(?!=)", statement))
-    names = {name for group in bound for name in group.split()} - {"exists", "forall", "fun", "let"}
+    names = {name for group in bound for name in group.split()} - _NO_NAMES
     if lang == "isabelle":
         names |= {name for group in re.findall(r"fixes\s+([\w\s]+?)\s*::", statement) for name in group.split()}
     pattern = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
     if not pattern:
         return statement
-    return re.sub(rf"(?<![\w.'₀-₉\\<])({pattern})(?![\w'₀-₉])", r"zz\1", statement)
+    # Behind `..` and `<` there may be one, behind `.` and in `\\<alpha>` there is none.
+    return re.sub(rf"(?<![\w'₀-₉\\])(?<!\\<)(?<!(?<!\.)\.)({pattern})(?![\w'₀-₉])", r"zz\1", statement)
 
 
 def _lean_4_spelling(statement: str) -> str:

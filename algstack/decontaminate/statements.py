@@ -119,6 +119,8 @@ _ISABELLE = {
 }
 
 _ISABELLE_SYMBOL = re.compile(r"\\<\^?([A-Za-z]+)>")
+_ISABELLE_TYPE = re.compile(r"(?<![\w'])'([a-z][\w']*)")  # a variable for a type is none of the term's
+_ISABELLE_INFIX = re.compile(r"(?<=\w)!(?=[\w(])")  # `xs!i` is no name
 _ISABELLE_LABEL = re.compile(
     r"""(?<![\w.])(?P<keyword>assumes|and|shows|defines|notes|obtains|if|for)\s+
         (?:[^\W\d][\w.']*\s*(?:\[[^\]"]*\])?|\[[^\]"]*\])\s*:(?!:)""",
@@ -138,7 +140,7 @@ _TOKEN = re.compile(
 )
 _OPEN, _CLOSE = "([{⦃⟨⟦", ")]}⦄⟩⟧"
 _BRACKETS = _OPEN + _CLOSE
-_BINDERS = ("∀", "∃", "∃!", "fun")
+_BINDERS = ("∀", "∃", "∃!", "fun", "LEAST", "GREATEST", "SOME", "THE")
 _BIG = ("∑", "∏", "⋃", "⋂", "∫")
 _SEPARATORS = frozenset([",", ":", "::", ".", "=>", ";"])
 _METAMATH_VARIABLE = re.compile(r"[A-Za-z]|ph|ps|ch|th|ta|et|ze|si|rh|mu|la|ka")
@@ -193,6 +195,7 @@ _HOL_QUANTIFIERS = {"!": "∀", "?": "∃"}
 
 def _isabelle(statement: str) -> str:
     """Spell Isabelle's own notation in the common one: symbols, `fixes … assumes … shows …`, quoted terms."""
+    statement = _ISABELLE_INFIX.sub(" ! ", _ISABELLE_TYPE.sub(r" type_\1 ", statement))
     statement = _ISABELLE_LABEL.sub(r" \g<keyword> ", statement)
     statement = _ISABELLE_FIXES.sub(_fixed, statement)
     statement = _ISABELLE_SYMBOL.sub(lambda found: f" {_ISABELLE.get(found.group(1), found.group(1))} ", statement)
@@ -386,7 +389,7 @@ def _is_variable(word: str) -> bool:
     return (word[0].isalpha() or word[0] == "_") and "." not in word and word not in _KEYWORDS
 
 
-_KEYWORDS = frozenset(["∈", "if", "then", "else", "let", "∀", "∃", "fun", "∑", "∏", "∣"])
+_KEYWORDS = frozenset(["∈", "if", "then", "else", "let", *_BINDERS, "∑", "∏", "∣"])
 
 
 @lru_cache(maxsize=2**16)
