@@ -44,9 +44,9 @@ MAX_PARTITIONS = 768
 """Each has an open file while the dump is read, and most systems allow 1,024."""
 
 PARTITIONS_A_TURN = 128
-"""Partitions that are written to together. Of each block of a dump these should get some 100 KB each, or what there is
-to be done for every buffer of every column takes longer than the rows; so of many partitions only some have their turn
-at each block, and the blocks wait in memory for the others."""
+"""Partitions that are written to together. They should get some 100 KB each: every buffer of every column costs
+something, however small it is. So of many partitions only some have their turn at each block of the dump, and the
+blocks wait in memory for the others."""
 
 FILE_BUFFER_BYTES = 1 << 15
 """Bytes of each partition that wait to be written: Arrow writes every buffer of every column by itself."""
@@ -302,7 +302,7 @@ class _Partitions:
         self._writers = [pa.ipc.new_stream(file, SPILL, options=options) for file in self._files]
         self._turns = -(-count // PARTITIONS_A_TURN)
         self._turn = 0
-        self._held: deque[_Sorted | None] = deque(maxlen=self._turns)
+        self._held: deque[_Sorted | None] = deque()
 
     def __enter__(self) -> _Partitions:
         return self
@@ -331,6 +331,8 @@ class _Partitions:
             if any(map(len, pieces)):
                 self._writers[number].write_table(pa.Table.from_batches(pieces).combine_chunks())
         self._turn = (self._turn + 1) % self._turns
+        if len(self._held) == self._turns:
+            self._held.popleft()
 
 
 class _Sorted(NamedTuple):
