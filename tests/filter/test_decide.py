@@ -84,7 +84,7 @@ def test_defects_of_the_published_filters(path: str, text: str, expected: str | 
         pytest.param("a.py", "import jaxb\n", None, "no-mathematics", id="2.17-jaxb"),
         pytest.param("a.py", "import os, numpy\n", "no-import", None, id="2.17-second-import"),
         pytest.param("a.hs", "import Data.Complexity\n", None, "no-mathematics", id="2.17-complexity"),
-        pytest.param("a.mpl", '<?xml version="1.0"?>\n', "xml", "xml", id="xml-in-mpl"),
+        pytest.param("a.mpl", '<?xml version="1.0"?>\n', "xml", "markup", id="xml-in-mpl"),
         pytest.param("a.jl", '{"a": 1}\n', "not-julia", "not-julia", id="json-in-jl"),
     ],
 )
