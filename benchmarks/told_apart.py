@@ -1,6 +1,7 @@
-"""How well languages that share an extension are told apart, on files whose language is known.
+"""How well languages that share an extension are told apart, on files whose language is known; and what is kept.
 
     python benchmarks/told_apart.py [-v] [--linguist SAMPLES] [NAMES=FOLDER...]
+    python benchmarks/told_apart.py --kept NAMES=FOLDER...
 
 Every file below FOLDER whose extension a filter names is in the language NAMES: a filter file's name, `other` for a
 language that has none, or several with commas where either is right (`matlab,octave` for what runs in both). SAMPLES
@@ -8,8 +9,10 @@ is the folder `samples` of a checkout of github-linguist/linguist, one folder fo
 Prints for each language the files of it, the share found as it, and the share of what was found as it that is; below
 that each confusion, and with -v each wrong file. `kept` are files of another language that the filter keeps.
 
-What is known of a language that has no filter file is only what it is not: such a file is right if no wanted language
-keeps it. So is one whose language is only recognised (`lookalikes/`) and which is taken for another of that kind.
+A file of a language that nobody wants (`other`, and what `lookalikes/` holds) is right if it is taken for any such
+language, or dropped: what it is not is all that matters.
+
+With --kept it prints what the filter keeps of each folder instead: files that are not empty, and their bytes.
 """
 
 from __future__ import annotations
@@ -39,6 +42,7 @@ class File(NamedTuple):
 
     path: Path
     truth: str
+    folder: str
 
 
 def main() -> None:
@@ -47,13 +51,17 @@ def main() -> None:
     parser.add_argument("folders", nargs="*", type=_labelled, metavar="NAMES=FOLDER")
     parser.add_argument("--linguist", type=Path, metavar="SAMPLES", help="linguist's labelled samples")
     parser.add_argument("-v", "--verbose", action="store_true", help="name each wrong file")
+    parser.add_argument("--kept", action="store_true", help="print what is kept of each folder")
     options = parser.parse_args()
     languages = load_languages()
     files = chain.from_iterable(_files(folder, truth, languages) for truth, folder in options.folders)
     samples = _samples(options.linguist, languages) if options.linguist else ()
     results = _results(chain(files, samples), languages)
-    _print_languages(results)
-    _print_confusions(results, options.verbose)
+    if options.kept:
+        _print_kept(results)
+    else:
+        _print_languages(results)
+        _print_confusions(results, options.verbose)
 
 
 def _labelled(argument: str) -> tuple[str, Path]:
@@ -68,7 +76,7 @@ def _files(folder: Path, truth: str, languages: Languages) -> Iterator[File]:
         names.sort()
         for path in (Path(root) / name for name in sorted(files)):
             if languages.extension_of(path.name) and path.is_file() and not path.is_symlink():
-                yield File(path, truth)
+                yield File(path, truth, folder.name)
 
 
 def _samples(folder: Path, languages: Languages) -> Iterator[File]:
@@ -86,7 +94,7 @@ def _samples(folder: Path, languages: Languages) -> Iterator[File]:
 
 
 def _results(files: Iterable[File], languages: Languages) -> pl.DataFrame:
-    """One row a file: `path`, `truth`, `found`, `keep`, `rule`, `right`."""
+    """One row a file: `path`, `folder`, `bytes`, `truth`, `found`, `keep`, `rule`, `right`, `wanted`."""
     files = iter(files)
     batches = iter(lambda: tuple(islice(files, BATCH)), ())
     results = pl.concat([_decided(batch, languages) for batch in batches])
@@ -100,13 +108,13 @@ def _results(files: Iterable[File], languages: Languages) -> pl.DataFrame:
 
 
 def _decided(files: Sequence[File], languages: Languages) -> pl.DataFrame:
-    rows = [(str(file.path), _text(file.path.read_bytes()), file.path.name, file.truth) for file in files]
-    batch = pl.DataFrame(rows, schema=["id", "text", "path", "truth"], orient="row")
+    rows = [(str(file.path), _text(file.path.read_bytes()), file.path.name, *file[1:]) for file in files]
+    batch = pl.DataFrame(rows, schema=["id", "text", "path", "truth", "folder"], orient="row")
     batch = batch.with_columns(lang=pl.lit(None, pl.String), repo=pl.lit(None, pl.String))
     found = recognise.assign(batch, languages)["found"]
     decisions = decide(batch, languages).select("id", "keep", "rule")
-    joined = batch.select("id", "truth").with_columns(found).join(decisions, on="id", how="left", maintain_order="left")
-    return joined.rename({"id": "path"})
+    known = batch.select("id", "folder", "truth", found, bytes=pl.col("text").str.len_bytes())
+    return known.join(decisions, on="id", how="left", maintain_order="left").rename({"id": "path"})
 
 
 def _text(raw: bytes) -> str:
@@ -141,6 +149,17 @@ def _print_confusions(results: pl.DataFrame, verbose: bool) -> None:
     if verbose:
         for path, rule in lost.select("path", "rule").iter_rows():
             print(f"  {path}  ({rule})")
+
+
+def _print_kept(results: pl.DataFrame) -> None:
+    print(f"{'folder':24}{'files':>8}{'kept':>8}{'of files':>10}{'MB':>8}{'of bytes':>10}")
+    for (folder,), rows in results.filter(pl.col("rule").ne_missing("empty")).group_by("folder", maintain_order=True):
+        kept = rows.filter("keep")
+        size = rows["bytes"].sum()
+        print(
+            f"{folder:24}{rows.height:>8}{kept.height:>8}{kept.height / rows.height:>10.2%}"
+            f"{size / 1e6:>8.1f}{kept['bytes'].sum() / max(size, 1):>10.2%}"
+        )
 
 
 if __name__ == "__main__":
