@@ -8,7 +8,7 @@ A batch is a frame with the columns that the rules look at: `original` (text as 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import polars as pl
@@ -31,7 +31,8 @@ class Check:
 
     `dropped` says of each row, never null, whether the rule drops it. A rule that looks at the `code` has a `pattern`
     instead, which must be found (`required`), or must not, both in the text and in its code: so that only the texts
-    that have it anywhere need be rid of their comments. `evidence` says what dropped rows show.
+    that have it anywhere need be rid of their comments. What `spared` holds for is not dropped. `evidence` says what
+    dropped rows show.
     """
 
     rule: str
@@ -41,9 +42,17 @@ class Check:
     dropped: pl.Expr | None = None
     pattern: str = ""
     required: bool = False
+    spared: pl.Expr | None = None
 
     def drops(self, batch: pl.DataFrame, syntax: Syntax) -> pl.Series:
         """Say of each row of a batch whether the rule drops it."""
+        found = self._found(batch, syntax)
+        if self.spared is not None and found.any():
+            rows = found.arg_true()
+            found = found.scatter(rows, ~batch[rows].select(self.spared).to_series())
+        return found
+
+    def _found(self, batch: pl.DataFrame, syntax: Syntax) -> pl.Series:
         if self.dropped is not None:
             return batch.select(self.dropped.alias("dropped")).to_series()
         found = batch["text"].str.contains(self.pattern)
@@ -92,6 +101,11 @@ def limits(language: Language) -> list[Check]:
 @lru_cache(maxsize=4096)
 def check(rule: Rule) -> Check:
     """Make one rule ready."""
+    ready = _ready(rule)
+    return ready if rule.unless is None else replace(ready, spared=predicates.PREDICATES[rule.unless].dropped("text"))
+
+
+def _ready(rule: Rule) -> Check:
     if rule.predicate is not None:
         predicate = predicates.PREDICATES[rule.predicate]
         said = _said(predicate.seen(rule.where))
