@@ -25,3 +25,10 @@ def as_texts(series: pl.Series) -> Texts:
     _, offsets, data = array.buffers()
     bounds = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
     return Texts(np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8), bounds)
+
+
+def read_only(data: Bytes) -> Bytes:
+    """Return a view of bytes of the type that kernels are compiled for: Arrow's buffers are so."""
+    view = data.view()
+    view.flags.writeable = False
+    return view

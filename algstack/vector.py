@@ -85,8 +85,11 @@ def _alphanumeric(builder: Any, block: Any) -> Any:
     lower_case = builder.or_(block, _every_lane(0x20))
     # One unsigned comparison tests a range: what is below it wraps around to large numbers.
     letter = builder.icmp_unsigned("<", builder.sub(lower_case, _every_lane(ord("a"))), _every_lane(26))
-    digit = builder.icmp_unsigned("<", builder.sub(block, _every_lane(ord("0"))), _every_lane(10))
-    return builder.or_(letter, digit)
+    return builder.or_(letter, _digit(builder, block))
+
+
+def _digit(builder: Any, block: Any) -> Any:
+    return builder.icmp_unsigned("<", builder.sub(block, _every_lane(ord("0"))), _every_lane(10))
 
 
 def _block(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
@@ -121,6 +124,16 @@ def alphanumeric_mask(typing_context: Any, data: Any, at: Any) -> Any:
 
 
 @operation
+def digit_mask(typing_context: Any, data: Any, at: Any) -> Any:
+    """Return 64 bits: bit i says whether `data[at + i]` is an ASCII digit. Reads `data[at:at + 64]`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(_digit(builder, _block(context, builder, signature.args[0], *arguments)), _I64)
+
+    return types.uint64(data, types.int64), generate
+
+
+@operation
 def escape_mask(typing_context: Any, data: Any, at: Any) -> Any:
     """Return 64 bits: bit i says whether `data[at + i]` is a backslash or no ASCII. Reads `data[at:at + 64]`."""
 
@@ -143,6 +156,23 @@ def equal_mask(typing_context: Any, data: Any, at: Any, byte: Any, ignored: Any)
         return builder.bitcast(builder.icmp_unsigned("==", builder.or_(block, ignored), byte), _I64)
 
     return types.uint64(data, types.int64, types.uint8, types.uint8), generate
+
+
+def byte_masks(
+    context: Any, builder: Any, array_type: Any, arguments: Any, wanted: list[int], ignored: int
+) -> dict[int, Any]:
+    """Code, for an `operation`, of the masks of several bytes: bit i says whether `data[at + i] | ignored` is it.
+
+    Args:
+        context: numba's.
+        builder: numba's.
+        array_type: the type of `data`.
+        arguments: `data` and `at`.
+        wanted: the bytes.
+        ignored: bits that are set before they are compared.
+    """
+    block = builder.or_(_block(context, builder, array_type, *arguments), _every_lane(ignored))
+    return {byte: builder.bitcast(builder.icmp_unsigned("==", block, _every_lane(byte)), _I64) for byte in wanted}
 
 
 def _in_every_lane(builder: Any, byte: Any) -> Any:
