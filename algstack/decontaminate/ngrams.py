@@ -369,7 +369,7 @@ class NgramIndex:
         unit_sizes: words of each text.
         is_whole: whether a text is looked for as a whole.
         is_short: whether it is too short to be looked for.
-        stride: every how many-th run is kept: a shared run of `n + stride - 1` words is always found.
+        stride: every how many-th telling run of a text is kept, its last one always.
     """
 
     runs: Runs
