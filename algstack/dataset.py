@@ -278,6 +278,10 @@ class StageFolder:
         """Fingerprint of one task: the stage's configuration and that task's inputs."""
         return fingerprint([self._base, inputs])
 
+    def fingerprint(self, tasks: Mapping[str, str]) -> str:
+        """Fingerprint of the complete stage: its configuration and its tasks' (name -> fingerprint)."""
+        return fingerprint([self._base, dict(tasks)])
+
     def open(self) -> Self:
         """Make a complete stage into one that can go on: its tasks' records become files again."""
         record = load_stage(self.path)
@@ -318,7 +322,7 @@ class StageFolder:
         counts.check(str(self.path))
         record = StageRecord(
             stage=self.stage,
-            fingerprint=fingerprint([self._base, {task.task: task.fingerprint for task in tasks}]),
+            fingerprint=self.fingerprint({task.task: task.fingerprint for task in tasks}),
             code=self.code,
             tool=f"algstack {__version__}",
             config=self.config,

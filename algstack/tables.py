@@ -32,6 +32,9 @@ TASK_BYTES = 64 * 2**20
 
 _JSON_LINES = re.compile(r"\.(?:jsonl|ndjson|json)(?:\.(?:gz|zst|bz2))?\Z", re.IGNORECASE)
 
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+"""Half of a character in a line of JSON, escaped or not; it may have its other half."""
+
 LayoutName = Literal["auto", "plain", "stack-v1", "stack-v2", "stack-v3"]
 
 
@@ -255,13 +258,20 @@ def _json_portions(path: Path) -> Iterator[pl.DataFrame]:
             raise SourceError(f"{path}:{number}: not JSON ({error}). Each line must be one JSON object.") from None
         if not isinstance(value, dict):
             raise SourceError(f"{path}:{number}: not a JSON object. Each line must be one.")
-        rows.append(value)
+        rows.append(_without_lone_surrogates(value) if _SURROGATE.search(line) else value)
         size += len(line)
         if size >= PORTION_BYTES:
             yield _frame(rows)
             rows, size = [], 0
     if rows:
         yield _frame(rows)
+
+
+def _without_lone_surrogates(value: dict[str, Any]) -> dict[str, Any]:
+    """Return a JSON object with U+FFFD for halves of characters: JSON can hold them, UTF-8 cannot."""
+    text = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    whole: dict[str, Any] = json.loads(text)
+    return whole
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -61,3 +61,10 @@ def places(series: pl.Series) -> Places:
         starts = np.array([buffer.address for buffer in buffers], np.uint64)
         addresses[outside] = starts[fields[outside, 2]] + fields[outside, 3].astype(np.uint64)
     return Places(addresses, lengths, array)
+
+
+def read_only(data: Bytes) -> Bytes:
+    """Return a view of bytes of the type that kernels are compiled for: Arrow's buffers are so."""
+    view = data.view()
+    view.flags.writeable = False
+    return view

@@ -7,7 +7,8 @@ Arrays are one-dimensional and contiguous; nothing here checks bounds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import reduce
 from typing import Any, TypeVar, cast
 
 import numba
@@ -84,8 +85,11 @@ def _alphanumeric(builder: Any, block: Any) -> Any:
     lower_case = builder.or_(block, _every_lane(0x20))
     # One unsigned comparison tests a range: what is below it wraps around to large numbers.
     letter = builder.icmp_unsigned("<", builder.sub(lower_case, _every_lane(ord("a"))), _every_lane(26))
-    digit = builder.icmp_unsigned("<", builder.sub(block, _every_lane(ord("0"))), _every_lane(10))
-    return builder.or_(letter, digit)
+    return builder.or_(letter, _digit(builder, block))
+
+
+def _digit(builder: Any, block: Any) -> Any:
+    return builder.icmp_unsigned("<", builder.sub(block, _every_lane(ord("0"))), _every_lane(10))
 
 
 def _block(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
@@ -120,6 +124,16 @@ def alphanumeric_mask(typing_context: Any, data: Any, at: Any) -> Any:
 
 
 @operation
+def digit_mask(typing_context: Any, data: Any, at: Any) -> Any:
+    """Return 64 bits: bit i says whether `data[at + i]` is an ASCII digit. Reads `data[at:at + 64]`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(_digit(builder, _block(context, builder, signature.args[0], *arguments)), _I64)
+
+    return types.uint64(data, types.int64), generate
+
+
+@operation
 def escape_mask(typing_context: Any, data: Any, at: Any) -> Any:
     """Return 64 bits: bit i says whether `data[at + i]` is a backslash or no ASCII. Reads `data[at:at + 64]`."""
 
@@ -142,6 +156,23 @@ def equal_mask(typing_context: Any, data: Any, at: Any, byte: Any, ignored: Any)
         return builder.bitcast(builder.icmp_unsigned("==", builder.or_(block, ignored), byte), _I64)
 
     return types.uint64(data, types.int64, types.uint8, types.uint8), generate
+
+
+def byte_masks(
+    context: Any, builder: Any, array_type: Any, arguments: Any, wanted: list[int], ignored: int
+) -> dict[int, Any]:
+    """Code, for an `operation`, of the masks of several bytes: bit i says whether `data[at + i] | ignored` is it.
+
+    Args:
+        context: numba's.
+        builder: numba's.
+        array_type: the type of `data`.
+        arguments: `data` and `at`.
+        wanted: the bytes.
+        ignored: bits that are set before they are compared.
+    """
+    block = builder.or_(_block(context, builder, array_type, *arguments), _every_lane(ignored))
+    return {byte: builder.bitcast(builder.icmp_unsigned("==", block, _every_lane(byte)), _I64) for byte in wanted}
 
 
 def _in_every_lane(builder: Any, byte: Any) -> Any:
@@ -189,6 +220,24 @@ def bit_count(typing_context: Any, value: Any) -> Any:
 
 
 @operation
+def put_eight(typing_context: Any, target: Any, at: Any, bytes_: Any, begin: Any, summand: Any) -> Any:
+    """Write the eight bytes from `bytes_[begin]` on, `summand` added to each, to `target[at:at + 8]`, int32."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        narrow, wide = ir.VectorType(ir.IntType(8), 8), ir.VectorType(ir.IntType(32), 8)
+        source = _address(context, builder, signature.args[2], *arguments[2:4])
+        value = builder.load(builder.bitcast(source, narrow.as_pointer()))
+        value.align = 1
+        added = _spread(builder, builder.trunc(arguments[4], ir.IntType(32)), wide)
+        place = _address(context, builder, signature.args[0], *arguments[:2])
+        written = builder.add(builder.zext(value, wide), added)
+        builder.store(written, builder.bitcast(place, wide.as_pointer())).align = 4
+        return context.get_dummy_value()
+
+    return types.none(target, types.int64, bytes_, types.int64, types.int64), generate
+
+
+@operation
 def folded_product(typing_context: Any, one: Any, other: Any) -> Any:
     """Multiply two 64-bit numbers to 128 bits and XOR the halves of the product."""
 
@@ -201,42 +250,56 @@ def folded_product(typing_context: Any, one: Any, other: Any) -> Any:
     return types.uint64(types.uint64, types.uint64), generate
 
 
-def _lower(vectors: int) -> Any:
-    """Make the operation that lowers 16 times so many values of a signature."""
-    lanes = ir.VectorType(ir.IntType(32), 16)
+def _lower(vectors: int, width: int = 16) -> Any:
+    """Make the operation that lowers `width` times so many values of a signature, a vector for each `width` of them.
+
+    A vector's 16 lanes are `width` permutations of `16 / width` shingles.
+    """
+    together = 16 // width
+    few, shingles = ir.VectorType(ir.IntType(32), width), ir.VectorType(ir.IntType(32), together)
 
     def lower(
         typing_context: Any, mixed: Any, count: Any, factors: Any, summands: Any, signature: Any, first: Any
     ) -> Any:
         """Lower `signature[first + i]` to the least of `factors[first + i] * x + summands[first + i]`, modulo 2^32,
-        over all x of `mixed[:count]`.
+        over all x of `mixed[:count]`; `count` is a multiple of the shingles that are taken at once.
 
-        Each x is spread over the lanes, so that a lane is a permutation and no two lanes need to be compared.
+        Each x is spread over its lanes, so that shingles need not be compared with each other until the end.
         """
 
         def generate(context: Any, builder: Any, types_: Any, arguments: Any) -> Any:
             arrays, number = dict(zip("mcfsg", zip(types_.args, arguments, strict=True), strict=False)), arguments[5]
 
-            def lane_address(name: str, vector: int) -> Any:
-                place = builder.add(number, ir.Constant(_I64, 16 * vector))
-                return builder.bitcast(_address(context, builder, *arrays[name], place), lanes.as_pointer())
+            def address(name: str, place: Any, kind: ir.VectorType) -> Any:
+                return builder.bitcast(_address(context, builder, *arrays[name], place), kind.as_pointer())
+
+            def place(vector: int) -> Any:
+                return builder.add(number, ir.Constant(_I64, width * vector))
 
             def load(address: Any) -> Any:
                 value = builder.load(address)
                 value.align = 4
                 return value
 
-            factor, summand, least = ([load(lane_address(name, v)) for v in range(vectors)] for name in "fsg")
+            def spread(name: str, vector: int) -> Any:
+                value = load(address(name, place(vector), few))
+                return _shuffled(builder, value, [lane % width for lane in range(16)])
+
+            def lesser(one: Any, other: Any) -> Any:
+                return builder.select(builder.icmp_unsigned("<", one, other), one, other)
+
+            factor, summand, least = ([spread(name, v) for v in range(vectors)] for name in "fsg")
             slots = [alloca(builder, value) for value in least]
-            with cgutils.for_range(builder, arguments[1]) as loop:
-                x = _spread(builder, load(_address(context, builder, *arrays["m"], loop.index)), lanes)
+            with cgutils.for_range(builder, builder.udiv(arguments[1], ir.Constant(_I64, together))) as loop:
+                begin = builder.mul(loop.index, ir.Constant(_I64, together))
+                x = _shuffled(builder, load(address("m", begin, shingles)), [lane // width for lane in range(16)])
                 for vector, slot in enumerate(slots):
                     value = builder.add(builder.mul(factor[vector], x), summand[vector])
-                    smallest = builder.load(slot)
-                    is_less = builder.icmp_unsigned("<", value, smallest)
-                    builder.store(builder.select(is_less, value, smallest), slot)
+                    builder.store(lesser(value, builder.load(slot)), slot)
             for vector, slot in enumerate(slots):
-                builder.store(builder.load(slot), lane_address("g", vector)).align = 4
+                value = builder.load(slot)
+                of_each = [_shuffled(builder, value, range(i, i + width)) for i in range(0, 16, width)]
+                builder.store(reduce(lesser, of_each), address("g", place(vector), few)).align = 4
             return context.get_dummy_value()
 
         return types.none(mixed, types.int64, factors, summands, signature, types.uint64), generate
@@ -244,4 +307,11 @@ def _lower(vectors: int) -> Any:
     return operation(lower)
 
 
-lower_16, lower_64 = _lower(1), _lower(4)
+def _shuffled(builder: Any, value: Any, lanes: Iterable[int]) -> Any:
+    """Return a vector of these lanes of another."""
+    chosen = [ir.Constant(ir.IntType(32), lane) for lane in lanes]
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(chosen)), chosen)
+    return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), mask)
+
+
+lower_64, lower_16, lower_4 = _lower(4), _lower(1), _lower(1, width=4)

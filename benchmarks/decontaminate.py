@@ -2,34 +2,40 @@
 
     python benchmarks/decontaminate.py --words gsm8k-test.jsonl text --fields question,answer --documents DIR…
     python benchmarks/decontaminate.py --formal DIR --lang lean --documents DIR…
+    python benchmarks/decontaminate.py --words gsm8k-test.jsonl --fields question,answer --times 10 --tables FILE…
 
 Problems are planted into real files, one in each, in every grade. `found` counts those that the stage's own functions
 find; `exact` those after whose cut the file is again what it was, byte for byte; `false` the files without a problem
 in which anything is found. Speed is that of looking for runs of words, by processes, against `--times` copies of the
-benchmark, each with other words.
+benchmark, each with other words: of documents in memory, or of Parquet files from reading to writing, as `algstack
+decontaminate --input` does it, beside which they are only copied by as many processes.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import re
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 
-from algstack.decontaminate import benchmarks, index
+from algstack.decontaminate import benchmarks, index, tables
 from algstack.decontaminate.decide import decide
 from algstack.decontaminate.match import Finding, look
 from algstack.decontaminate.ngrams import NgramIndex
 from algstack.decontaminate.provers import EXTENSIONS, PARSERS, Declaration
-from algstack.manifest import Benchmark, DecontaminateConfig
+from algstack.manifest import Benchmark, DecontaminateConfig, RedactConfig
+from algstack.tables import TableColumns
 
 Grade = Callable[[str, random.Random], str]
 
@@ -49,6 +55,9 @@ _ENDINGS |= EXTENSIONS
 def main() -> None:
     """Print one table for words, one for formal statements, one for speed: those that were asked for."""
     arguments = _arguments()
+    if arguments.tables:
+        tables_speed(arguments)
+        return
     documents = _documents(arguments.documents, arguments.most)
     print(f"{len(documents):,} real files, {sum(len(text.encode()) for _, text in documents) / 1e6:,.1f} MB")
     if arguments.words and not arguments.times:
@@ -61,7 +70,8 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--documents", nargs="+", required=True, help="folders of real files")
+    parser.add_argument("--documents", nargs="+", default=[], help="folders of real files")
+    parser.add_argument("--tables", nargs="+", help="Parquet files with a column `text`")
     parser.add_argument("--most", type=int, default=10_000, help="files to take")
     parser.add_argument("--words", help="a benchmark in words: JSON lines or Parquet")
     parser.add_argument("--fields", default="question", help="its fields, with commas between")
@@ -199,16 +209,20 @@ def _row(name: str, planted: int, found: int, *more: str) -> None:
 # --- formal statements ---
 
 
+_NO_NAMES = frozenset(["exists", "forall", "fun", "let", "LEAST", "GREATEST", "SOME", "THE"])
+
+
 def _renamed(statement: str, lang: str) -> str:
     """Give the variables and hypotheses that a statement binds other names."""
     bound = set(re.findall(r"[({⦃]\s*((?:[^\W\d][\w'₀-₉]*\s+)*[^\W\d][\w'₀-₉]*)\s*:(?!=)", statement))
-    names = {name for group in bound for name in group.split()} - {"exists", "forall", "fun", "let"}
+    names = {name for group in bound for name in group.split()} - _NO_NAMES
     if lang == "isabelle":
         names |= {name for group in re.findall(r"fixes\s+([\w\s]+?)\s*::", statement) for name in group.split()}
     pattern = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
     if not pattern:
         return statement
-    return re.sub(rf"(?<![\w.'₀-₉\\<])({pattern})(?![\w'₀-₉])", r"zz\1", statement)
+    # Behind `..` and `<` there may be one, behind `.` and in `\\<alpha>` there is none.
+    return re.sub(rf"(?<![\w'₀-₉\\])(?<!\\<)(?<!(?<!\.)\.)({pattern})(?![\w'₀-₉])", r"zz\1", statement)
 
 
 def _lean_4_spelling(statement: str) -> str:
@@ -341,17 +355,22 @@ def _worker(folder: str, paths: list[str]) -> tuple[int, float, float]:
     return data.size, time.perf_counter() - start, time.thread_time() - cpu
 
 
-def speed(arguments: argparse.Namespace, documents: list[tuple[str, str]]) -> None:
-    """Look for runs of words against many benchmarks, in as many processes as `--workers`."""
+def _copies(arguments: argparse.Namespace) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Yield (number of the copy, texts of a problem): `--times` copies of the benchmark, each with other words."""
     fields = tuple(arguments.fields.split(","))
     benchmark = Benchmark(name="words", path=str(Path(arguments.words).resolve()), text=fields)
     rows = list(benchmarks.problems(benchmarks.Copy(benchmark, (Path(benchmark.path),), "")))
-    texts = (
-        (number, re.sub(r"(\w{4,})", rf"\1{chr(97 + number)}", text) if number else text)
-        for number in range(arguments.times)
-        for row in rows
-        for text in row.texts
-    )
+    for number in range(arguments.times):
+        for row in rows:
+            yield (
+                number,
+                tuple(re.sub(r"(\w{4,})", rf"\1{chr(97 + number)}", text) if number else text for text in row.texts),
+            )
+
+
+def speed(arguments: argparse.Namespace, documents: list[tuple[str, str]]) -> None:
+    """Look for runs of words against many benchmarks, in as many processes as `--workers`."""
+    texts = ((number, text) for number, texts in _copies(arguments) for text in texts)
     built = NgramIndex.build(texts, 13)
     folder = tempfile.mkdtemp(prefix="decontaminate-")
     built.save(Path(folder))
@@ -368,6 +387,55 @@ def speed(arguments: argparse.Namespace, documents: list[tuple[str, str]]) -> No
         f"\nruns of 13 words: {built.runs.hashes.size:,} of {arguments.times} benchmarks; "
         f"{arguments.workers} processes: {best:,.0f} MB/s, {best_cpu:,.0f} MB/s by CPU time (best of 5)"
     )
+
+
+def tables_speed(arguments: argparse.Namespace) -> None:
+    """Take many benchmarks out of Parquet files, from the start to the report; and only copy the files."""
+    paths = [Path(path).resolve() for path in arguments.tables]
+    size = sum(_text_bytes(path) for path in paths) / 1e6
+    workers = arguments.workers
+    print(f"{len(paths)} files, {size:,.0f} MB of text; {workers} processes")
+    with tempfile.TemporaryDirectory(prefix="decontaminate-") as folder:
+        place = Path(folder)
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            list(pool.map(_text_bytes, paths[:1] * workers))  # they have started
+            start = time.perf_counter()
+            list(pool.map(_copy, paths, [place / f"copy-{number}.parquet" for number in range(len(paths))]))
+            copied = size / (time.perf_counter() - start)
+        print(f"{'copied':<28}{copied:>9,.0f} MB/s")
+        config = _configured(arguments, place)
+        for name, redaction in {
+            "decontaminated": RedactConfig(secrets=False, personal=False),
+            "and redacted": RedactConfig(),
+        }.items():
+            start = time.perf_counter()
+            inputs = [str(path) for path in paths]
+            done = tables.run(inputs, place / name, TableColumns(), config, redaction, workers)
+            rate = size / (time.perf_counter() - start)
+            print(f"{name:<28}{rate:>9,.0f} MB/s{rate / copied:>9.2f} of copying; {done.counts.kept:,} documents kept")
+
+
+def _configured(arguments: argparse.Namespace, folder: Path) -> DecontaminateConfig:
+    """Write the copies of the benchmark as benchmarks of their own."""
+    names = [f"words-{number}" for number in range(arguments.times)]
+    with ExitStack() as stack:
+        files = [stack.enter_context((folder / f"{name}.jsonl").open("w")) for name in names]
+        for number, texts in _copies(arguments):
+            files[number].write(json.dumps({"text": "\n".join(texts)}) + "\n")
+    own = [{"name": name, "path": f"{name}.jsonl", "text": ["text"]} for name in names]
+    return DecontaminateConfig.model_validate({"benchmark": own, "folder": str(folder)})
+
+
+def _text_bytes(path: Path) -> int:
+    lengths = pl.scan_parquet(path).select(pl.col("text").str.len_bytes().sum())
+    return int(lengths.collect().item())
+
+
+def _copy(path: Path, target: Path) -> None:
+    file = pq.ParquetFile(path)
+    with pq.ParquetWriter(target, file.schema_arrow, compression="zstd") as writer:
+        for group in range(file.num_row_groups):
+            writer.write_table(file.read_row_group(group, use_threads=False))
 
 
 if __name__ == "__main__":

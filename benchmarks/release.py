@@ -22,8 +22,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from algstack.dataset import StageFolder, TaskRecord
-from algstack.documents import RELEASE
+from algstack import documents
+from algstack.dataset import Counts, StageFolder, TaskRecord
 from algstack.release import pages, plan, runs, shards
 from algstack.release.splits import split_of
 from benchmarks.parquet_pages import new_bytes
@@ -49,18 +49,20 @@ def documents_of(release: Path, most_bytes: int) -> pl.DataFrame:
     return frame.filter(frame["size"].cum_sum() <= most_bytes)
 
 
+def signals_of(frame: pl.DataFrame) -> tuple[str, ...]:
+    """The signals that a release's documents have."""
+    return tuple(name for name in frame.columns if name not in documents.RELEASE.names)
+
+
 def write_runs(frame: pl.DataFrame, folder: Path) -> tuple[StageFolder, list[TaskRecord]]:
     """Cut documents into runs, as the first half of a release leaves them."""
     stage = StageFolder(folder, "release-runs", "1", {})
     shuffled = frame.with_columns(place=pl.lit("data/lang/train")).sample(fraction=1.0, shuffle=True, seed=1)
     records = []
     for number, piece in enumerate(shuffled.iter_slices(-(-frame.height // RUNS))):
-        parts: list[object] = []
-        groups: runs.Groups = {}
-        runs._write_run(folder, f"kept-{number}.parquet", piece.sort("place", "id"), parts, groups)  # type: ignore[arg-type]
-        records.append(
-            TaskRecord(task=str(number), fingerprint="", counts={}, parts=tuple(parts), note={"groups": groups})
-        )  # type: ignore[arg-type]
+        part, groups = runs.write_run(folder / f"kept-{number}.parquet", piece.sort("place", "id"), signals_of(frame))
+        note = {"groups": {part.name: groups}}
+        records.append(TaskRecord(task=str(number), fingerprint="", counts=Counts(), parts=(part,), note=note))
     return stage, records
 
 
@@ -86,7 +88,7 @@ def write_shards(frame: pl.DataFrame, folder: Path) -> tuple[list[Path], Seconds
     start = now()
     planned = plan.plan(record, folder / "runs", SHARD_BYTES)
     for shard in planned:
-        shards.write_shard(shards.ShardTask(shard, "", folder / "runs", folder / "release"))
+        shards.write_shard(shards.ShardTask(shard, "", folder / "runs", folder / "release", signals_of(frame)))
     return [folder / "release" / shard.name for shard in planned], since(start)
 
 
@@ -96,7 +98,7 @@ def write_plainly(paths: list[Path], folder: Path) -> Seconds:
     for path in paths:
         table = pq.read_table(path).combine_chunks()
         groups = [pq.read_metadata(path).row_group(n).num_rows for n in range(pq.read_metadata(path).num_row_groups)]
-        options = shards.options(RELEASE, max(groups)) | {"data_page_size": pages.PAGE_BYTES}
+        options = shards.options(table.schema, max(groups)) | {"data_page_size": pages.PAGE_BYTES}
         start = now()
         pq.write_table(table, folder / path.name, row_group_size=max(groups), **options)
         clock, cpu = clock + since(start)[0], cpu + since(start)[1]

@@ -12,6 +12,7 @@ archive, joining, conversion, and writing the Parquet parts with their checksums
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import random
 import re
@@ -172,24 +173,57 @@ def _parent(rng: random.Random, number: int, count: int) -> int:
     return max(2, question - {0: 0, 1: 1, 2: 0, 3: 1, 4: 2}[question % 5])
 
 
+def dump_of(count: int) -> Iterator[bytes]:
+    """Yield a dump's Posts.xml."""
+    yield b'\xef\xbb\xbf<?xml version="1.0" encoding="utf-8"?>\n<posts>\n'
+    yield from posts(count)
+    yield b"</posts>\n"
+
+
 def write_dump(path: Path, count: int) -> None:
     """Write a dump's Posts.xml."""
     temporary = path.with_suffix(".tmp")
     with temporary.open("wb", buffering=1 << 20) as file:
-        file.write(b'\xef\xbb\xbf<?xml version="1.0" encoding="utf-8"?>\n<posts>\n')
-        file.writelines(posts(count))
-        file.write(b"</posts>\n")
+        file.writelines(dump_of(count))
     temporary.rename(path)
 
 
-def pack(xml: Path, archive: Path) -> None:
-    """Pack a dump as the sites do (7z, LZMA2); a small dictionary, for time's sake."""
+class Stream(io.BufferedIOBase):
+    """What is made bit by bit, as a file that can be read once."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = b""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return the next bytes, about as many as are asked for; none at the end."""
+        gathered, length = [self._rest], len(self._rest)
+        for piece in self._pieces:
+            gathered.append(piece)
+            length += len(piece)
+            if size is not None and 0 <= size <= length:
+                break
+        data = b"".join(gathered)
+        self._rest = data[size:] if size is not None and size >= 0 else b""
+        return data[: len(data) - len(self._rest)]
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Do nothing: py7zr asks for the size, and needs to hear only that there is something."""
+        return offset
+
+    def tell(self) -> int:
+        """Return the one place that is known."""
+        return 0
+
+
+def pack_dump(archive: Path, count: int) -> None:
+    """Write a dump's archive as the sites do (7z, LZMA2), in one go; a small dictionary, for time's sake."""
     import py7zr
 
     temporary = archive.with_suffix(".tmp")
     filters = [{"id": py7zr.FILTER_LZMA2, "preset": 1}]
     with py7zr.SevenZipFile(temporary, "w", filters=filters) as packed:
-        packed.write(xml, "Posts.xml")
+        packed.writef(Stream(dump_of(count)), "Posts.xml")
     temporary.rename(archive)
 
 
@@ -330,19 +364,16 @@ def main() -> None:
     for name, sources in samples.items():
         compare_conversion(name, sources)
 
-    xml = options.folder / f"posts-{options.posts}.xml"
-    archive = xml.with_suffix(".7z")
-    if not xml.exists():
-        write_dump(xml, options.posts)
-    if not options.xml and not archive.exists():
-        pack(xml, archive)
-    size = xml.stat().st_size
+    dump = options.folder / f"posts-{options.posts}{'.xml' if options.xml else '.7z'}"
+    if not dump.exists():
+        (write_dump if options.xml else pack_dump)(dump, options.posts)
+    size = open_dump(dump, "example.com").sizes[POSTS]
     work = options.folder / "work"
     shutil.rmtree(work, ignore_errors=True)
-    seconds, peak = crawl(xml if options.xml else archive, work, options.workers)
+    seconds, peak = crawl(dump, work, options.workers)
     shutil.rmtree(work)
     print(
-        f"{options.posts:,} posts, {size / 1e6:,.0f} MB of XML in {(xml if options.xml else archive).suffix}: "
+        f"{options.posts:,} posts, {size / 1e6:,.0f} MB of XML in {dump.suffix}: "
         f"{seconds:.1f} s, {options.posts / seconds:,.0f} posts/s, {size / seconds / 1e6:.1f} MB/s of XML, "
         f"peak memory {peak / 2**20:,.0f} MiB, {options.workers} workers"
     )

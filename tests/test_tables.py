@@ -134,6 +134,22 @@ def test_json_lines(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        pytest.param(rb'{"text": "a \ud800 b"}', "a \ufffd b", id="first half"),
+        pytest.param(rb'{"text": "a \udcd0"}', "a \ufffd", id="second half, at the end"),
+        pytest.param(rb'{"text": "\ud835\ud835\udcd0"}', "\ufffd\U0001d4d0", id="one and a half"),
+        pytest.param(rb'{"text": "\ud835\udcd0"}', "\U0001d4d0", id="both"),
+        pytest.param(b'{"text": "a \xed\xa0\x80 b"}', "a \ufffd b", id="not escaped"),
+        pytest.param(rb'{"text": "a", "\ud800": {"x": ["\ud800"]}}', "a", id="in another column and its name"),
+    ],
+)
+def test_halves_of_characters_in_json_are_no_characters(tmp_path: Path, line: bytes, text: str) -> None:
+    (tmp_path / "t.jsonl").write_bytes(line + b"\n")
+    assert read(tmp_path / "t.jsonl")["text"].to_list() == [text]
+
+
 def test_json_lines_as_proof_pile_2_has_them(tmp_path: Path) -> None:
     row = json.dumps({"text": "a", "meta": {"lang": "lean", "file": {"path": "A/B.lean"}}})
     path = tmp_path / "train.jsonl.zst"

@@ -98,7 +98,8 @@ def _list(path: Path, commit: str) -> list[Entry]:
     for line in listing.split(b"\0")[:-1]:
         facts, name = line.split(b"\t", 1)
         mode, kind, object_name, size = facts.decode().split()
-        entries.append(Entry(mode, kind, object_name, int(size) if size != "-" else 0, os.fsdecode(name)))
+        # `-` stands for a submodule, `BAD` for a blob that is not there, as in a partial clone.
+        entries.append(Entry(mode, kind, object_name, int(size) if size.isdigit() else 0, os.fsdecode(name)))
     return sorted(entries, key=lambda entry: entry.path)
 
 

@@ -9,6 +9,7 @@ import io
 import json
 import tarfile
 import zipfile
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -149,12 +150,28 @@ def problems(copy: Copy) -> Iterator[Problem]:
             if not any(_has(row, name) for name in wanted):
                 raise _no_field(where, row, wanted, benchmark)
             yield Problem(
-                id=_text(_field(row, benchmark.id)) or _default_id(row, number),
-                texts=tuple(filter(None, (_text(_field(row, name)) for name in benchmark.text))),
-                formal=tuple(filter(None, (_text(_field(row, name)) for name in benchmark.formal))),
-                theorem=_text(_field(row, benchmark.theorem)),
-                path=_text(_field(row, benchmark.theorem_path)),
+                id=_text_of(row, benchmark.id) or _default_id(row, number),
+                texts=_texts_of(row, benchmark.text),
+                formal=_texts_of(row, benchmark.formal),
+                theorem=_text_of(row, benchmark.theorem),
+                path=_text_of(row, benchmark.theorem_path),
             )
+
+
+def _texts_of(row: Any, names: Sequence[str]) -> tuple[str, ...]:
+    return tuple([text for name in names if (text := _text_of(row, name))])
+
+
+def _text_of(row: Any, name: str | None) -> str | None:
+    """Return the text of a field; a list of texts is one under the other."""
+    if name is None:
+        return None
+    value = _field(row, name)
+    if isinstance(value, str):
+        return value.strip() or None
+    if isinstance(value, list):
+        value = "\n".join(str(part) for part in value)
+    return str(value).strip() or None if value is not None else None
 
 
 def _default_id(row: Any, number: int) -> str:
@@ -162,10 +179,8 @@ def _default_id(row: Any, number: int) -> str:
     return Path(path).stem if isinstance(path, str) else str(number)
 
 
-def _field(row: Any, name: str | None) -> Any:
+def _field(row: Any, name: str) -> Any:
     """Return what a dotted name leads to, or None."""
-    if name is None:
-        return None
     if isinstance(row, dict) and name in row:
         return row[name]
     for step in name.split("."):
@@ -181,13 +196,6 @@ def _field(row: Any, name: str | None) -> Any:
 def _has(row: Any, name: str) -> bool:
     """Whether a row has a field, be it empty."""
     return (isinstance(row, dict) and name in row) or _field(row, name) is not None
-
-
-def _text(value: Any) -> str | None:
-    """Return a field's text; a list of texts is one under the other."""
-    if isinstance(value, list):
-        value = "\n".join(str(part) for part in value)
-    return str(value).strip() or None if value is not None else None
 
 
 def _no_field(where: str, row: Any, wanted: Sequence[str], benchmark: Benchmark) -> SourceError:
@@ -238,7 +246,7 @@ def _file_rows(opened: IO[bytes], name: str, size: int, where: str, path: str) -
 
 def _json(line: bytes, where: str) -> Any:
     try:
-        return json.loads(line)
+        return json.loads(str(line.removeprefix(BOM_UTF8), "utf-8"))
     except ValueError as error:
         raise SourceError(f"{where}: not JSON ({error}).") from None
 

@@ -16,7 +16,7 @@ from algstack.decontaminate.benchmarks import Copy, Problem, problems
 from algstack.decontaminate.formal import FormalIndex, Target, targets
 from algstack.decontaminate.ngrams import NgramIndex
 
-CODE = "3"
+CODE = "4"
 """Raised when the same benchmarks give another index."""
 
 _META = "index.json"
@@ -120,7 +120,7 @@ class _Collected:
         self.copies = copies
         self.targets: list[Target] = []
         self.frames = [pl.DataFrame(schema=_UNIT_SCHEMA)]
-        self.rows: list[tuple[int, str, bool]] = []
+        self.rows: tuple[list[int], list[str], list[bool]] = [], [], []
         self.problems = [0] * len(copies)
         self.empty = [0] * len(copies)
 
@@ -131,21 +131,24 @@ class _Collected:
                 self.problems[number] += 1
                 self.empty[number] += not (problem.texts or problem.formal or problem.theorem)
                 formal = self._formal(number, copy, problem)
-                for text, is_formal in [(text, False) for text in problem.texts] + [(text, True) for text in formal]:
-                    self.rows.append((number, problem.id, is_formal))
-                    if len(self.rows) >= _FRAME_ROWS:
+                for place, text in enumerate((*problem.texts, *formal)):
+                    numbers, names, are_formal = self.rows
+                    numbers.append(number)
+                    names.append(problem.id)
+                    are_formal.append(place >= len(problem.texts))
+                    if len(numbers) >= _FRAME_ROWS:
                         self._close_frame()
                     yield number, text
 
     def units(self) -> pl.DataFrame:
         """Return whose each text is that was yielded: benchmark, problem, is_formal."""
         self._close_frame()
-        return pl.concat(self.frames)
+        return pl.concat(self.frames, rechunk=False)
 
     def _close_frame(self) -> None:
         """Lists of Python's values take ten times as much memory as columns."""
-        self.frames.append(pl.DataFrame(self.rows, schema=_UNIT_SCHEMA, orient="row"))
-        self.rows = []
+        self.frames.append(pl.DataFrame(self.rows, schema=_UNIT_SCHEMA, orient="col"))
+        self.rows = [], [], []
 
     def _formal(self, number: int, copy: Copy, problem: Problem) -> list[str]:
         """Take a problem's formal statements and theorem; return the texts of its declarations."""
@@ -162,9 +165,10 @@ class _Collected:
 
 def _applied(number: int, copy: Copy, units: pl.DataFrame, collected: _Collected) -> Applied:
     """Sum up one benchmark. A problem is too short if nothing of it can be found: no run, no statement, no name."""
-    own = units.filter(pl.col("benchmark") == number)
+    # Hashes of their names: the names of twenty million problems would be a gigabyte, twice.
+    own = units.lazy().filter(pl.col("benchmark") == number).select(pl.col("problem").hash(), "is_short").collect()
     stated = pl.Series([target.problem for target in collected.targets if target.benchmark == number], dtype=pl.String)
-    found = own.filter(~pl.col("is_short") | pl.col("problem").is_in(stated.implode()))
+    found = own.filter(~pl.col("is_short") | pl.col("problem").is_in(stated.hash().implode()))
     benchmark = copy.benchmark
     return Applied(
         name=benchmark.name,

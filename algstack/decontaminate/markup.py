@@ -1,21 +1,20 @@
 """Markup that stands between the words of a text and is none: tags and entities of HTML, reStructuredText's `:math:`.
 
 It is replaced by as many spaces, so that places stay what they were. Entities that read as words stay, for they are the
-words of TeX's commands: `&times;` is `\\times`. Texts without any are not copied.
+words of TeX's commands: `&times;` is `\\times`.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from algstack.vector import LANES, equal_mask, inlined, kernel, trailing_zeros
+from algstack.vector import LANES, copy, equal_mask, inlined, kernel, trailing_zeros
 
 Bytes = npt.NDArray[np.uint8]
-Positions = npt.NDArray[np.int64]
 Names = npt.NDArray[np.uint64]
 
 _TAGS_TEXT = (
@@ -51,29 +50,47 @@ def _number(name: Bytes) -> int:
 _ROLE_BYTES = np.frombuffer(_ROLE.encode(), np.uint8)
 
 
-def without_markup(data: Bytes, offsets: Positions) -> Bytes:
-    """Return the bytes of texts with spaces for markup: text i is `data[offsets[i]:offsets[i + 1]]`, in both."""
-    tables = _names(_TAGS_TEXT), _names(_ENTITIES_TEXT), _ROLE_BYTES
-    begin, end = int(offsets[0]), int(offsets[-1])
-    first, _ = _first(data, begin, end, *tables)
-    if first == end:
-        return data
-    blanked = data.copy()
-    _blank(blanked, int(first), end, *tables)
-    return blanked
+class Markup(NamedTuple):
+    """What is markup: numbers of the names of tags and entities, sorted, and the bytes of the role."""
+
+    tags: Names
+    entities: Names
+    role: Bytes
+
+
+@cache
+def markup() -> Markup:
+    """Return what is markup."""
+    return Markup(_names(_TAGS_TEXT), _names(_ENTITIES_TEXT), _ROLE_BYTES)
+
+
+def without_markup(text: bytes) -> Bytes:
+    """Return the bytes of one text with spaces for markup."""
+    data, room = np.frombuffer(text, np.uint8), np.empty(len(text), np.uint8)
+    return room if copied_without_markup(data, 0, data.size, markup(), room) else data
 
 
 @kernel
-def _first(data: Any, at: Any, end: Any, tags: Any, entities: Any, role: Any) -> Any:
-    return _markup(data, at, end, tags, entities, role)
+def copied_without_markup(data: Any, at: Any, end: Any, wanted: Any, room: Any) -> Any:
+    """Copy a text that has markup, with spaces for it; return whether it has any.
 
-
-@kernel
-def _blank(data: Any, at: Any, end: Any, tags: Any, entities: Any, role: Any) -> None:
-    while at < end:
-        begin, at = _markup(data, at, end, tags, entities, role)
-        for place in range(begin, at):
-            data[place] = _SPACE
+    Args:
+        data: bytes of many texts.
+        at: where the text begins.
+        end: where it ends.
+        wanted: `markup()`.
+        room: gets the text at its beginning.
+    """
+    tags, entities, role = wanted.tags, wanted.entities, wanted.role
+    begin, stop = _markup(data, at, end, tags, entities, role)
+    if begin == end:
+        return False
+    copy(data, at, end - at, room, 0)
+    while begin < end:
+        for place in range(begin, stop):
+            room[place - at] = _SPACE
+        begin, stop = _markup(data, stop, end, tags, entities, role)
+    return True
 
 
 @inlined

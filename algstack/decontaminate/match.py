@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -15,7 +14,7 @@ from algstack.decontaminate.index import Index
 from algstack.decontaminate.ngrams import Hit
 from algstack.decontaminate.provers import EXTENSIONS, PARSERS, Declaration
 from algstack.documents import clip
-from algstack.texts import as_texts
+from algstack.texts import Texts, as_texts
 
 COLUMNS = ("id", "text", "lang", "repo", "path")
 """The columns of DOCUMENTS that are looked at."""
@@ -79,18 +78,19 @@ def formal_language(lang: str | None, path: str | None) -> str | None:
     return EXTENSIONS.get(PurePosixPath(path).suffix.lower()) if path else None
 
 
-def look(documents: pl.DataFrame, index: Index) -> tuple[pl.DataFrame, pl.DataFrame]:
+def look(documents: pl.DataFrame, index: Index, texts: Texts | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Find what documents share with the benchmarks.
 
     Args:
         documents: at least COLUMNS.
         index: the benchmarks.
+        texts: the documents' texts, where they are at hand already.
 
     Returns:
         Rows of FINDINGS in the order of the documents, and one row of TALLIES for each repository.
     """
     wanted = documents.select(COLUMNS).with_columns(
-        has_run=_candidates(documents["text"], index), is_formal=_formal(documents, index)
+        has_run=index.ngrams.candidates(*(texts or as_texts(documents["text"]))), is_formal=_formal(documents, index)
     )
     rows: list[tuple[str | int | float, ...]] = []
     hits: list[tuple[str, int, int, int, int]] = []
@@ -136,11 +136,6 @@ _POLARS = {
     "similarity": pl.Float64,
     "evidence": pl.String,
 }
-
-
-def _candidates(texts: pl.Series, index: Index) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Mark the texts that share any run of words, straight over Arrow's buffers."""
-    return index.ngrams.candidates(*as_texts(texts))
 
 
 def look_at(text: str, lang: str | None, path: str | None, index: Index, *, has_run: bool = True) -> Looked:

@@ -1,20 +1,21 @@
 """Decontamination as a stage: what is shared with benchmarks is found, then decided on; secrets are redacted.
 
-Two passes over the kept documents. The first finds, in every part, what it shares with the benchmarks, and how much of
-each repository that is. The second decides: a repository that is a benchmark goes whole, whatever its name; other
-documents lose what they share, or are dropped for it; of those that stay, secrets and addresses are replaced.
+Each part of the kept documents is read once: what it shares with the benchmarks is found, and how much of each
+repository that is; documents lose what they share, or are dropped for it; of those that stay, secrets and addresses are
+replaced. A repository that is a benchmark goes whole, whatever its name. Only all parts together say which one is, so
+the parts that hold a document of such a repository are decided on again.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import compress
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -27,10 +28,11 @@ from algstack.decontaminate.match import COLUMNS, FINDINGS, TALLIES, Finding, lo
 from algstack.decontaminate.redact import marks, redact
 from algstack.documents import DECISIONS, DOCUMENTS, clip
 from algstack.manifest import DecontaminateConfig, RedactConfig, select
+from algstack.texts import Texts, as_texts
 from algstack.workspace import Context, Progress, as_frame, decisions_name, kept_documents
 
 STAGE = "decontaminate"
-CODE = "3"
+CODE = "4"
 """Raised when the same documents and benchmarks give other decisions."""
 
 INDEX_FOLDER = ".index"
@@ -100,34 +102,15 @@ def run(context: Context) -> StageRecord:
 
 def run_job(job: Job) -> StageRecord:
     """Decide on every document of a job; see `run`."""
-    found = find(job)
+    search = _search(job)
+    decision = _decision(job, search)
+    found = _find(job, search, decision) if search else None
     repositories = _benchmark_repositories(found, job.config.repository_share)
-    folder = StageFolder(
-        job.folder,
-        STAGE,
-        CODE,
-        {
-            "action": job.config.action,
-            "redact": select(job.redaction),
-            "findings": found.fingerprint if found else None,
-            **({"signals": list(job.signals)} if job.signals else {}),
-        },
-    )
+    notes = {task.task: task.note["repositories"] for task in found.tasks} if found else {}
     tasks = {
-        part.key: DecideTask(
-            documents=part,
-            findings=job.findings if found else None,
-            repositories=frozenset(repositories),
-            action=job.config.action,
-            redaction=job.redaction,
-            folder=folder.path,
-            fingerprint=folder.task_fingerprint([list(part.inputs), sorted(repositories)]),
-            writes_documents=job.writes_documents,
-            signals=job.signals,
-        )
+        part.key: decision.task(part, sorted(notes[part.key].keys() & repositories.keys()) if notes else ())
         for part in job.parts
     }
-    wanted = {key: task.fingerprint for key, task in tasks.items()}
 
     def run_missing(keys: list[str]) -> Iterator[TaskRecord]:
         job.progress.total(STAGE, len(keys))
@@ -135,13 +118,21 @@ def run_job(job: Job) -> StageRecord:
             job.progress.advance(record.counts)
             yield record
 
-    record = dataset.run_tasks(folder, wanted, run_missing)
+    record = dataset.run_tasks(decision.folder, {key: task.fingerprint for key, task in tasks.items()}, run_missing)
     report.write(job.folder, record, repositories)
     return record
 
 
-def find(job: Job) -> StageRecord | None:
-    """Find what documents share with the benchmarks; None if no benchmark is wanted."""
+class Search(NamedTuple):
+    """What is looked for: where the index lies, where findings go, and the fingerprint of each part's task."""
+
+    index_folder: Path
+    folder: StageFolder
+    wanted: dict[str, str]
+
+
+def _search(job: Job) -> Search | None:
+    """Bring the index of the benchmarks up to date; None if no benchmark is wanted."""
     copies, missing = benchmarks.find(job.config, job.copies)
     for name in missing:
         job.progress.note(f"{STAGE}: there is no copy of `{name}`; it is not applied.")
@@ -153,35 +144,109 @@ def find(job: Job) -> StageRecord | None:
     folder = StageFolder(
         job.findings, f"{STAGE}-findings", CODE, {"index": identity, "benchmarks": applied, "missing": missing}
     )
+    wanted = {part.key: folder.task_fingerprint(list(part.inputs)) for part in job.parts}
+    return Search(index_folder, folder, wanted)
+
+
+def _decision(job: Job, search: Search | None) -> Decision:
+    """Return how a job's documents are decided on."""
+    folder = StageFolder(
+        job.folder,
+        STAGE,
+        CODE,
+        {
+            "action": job.config.action,
+            "redact": select(job.redaction),
+            "findings": search.folder.fingerprint(search.wanted) if search else None,
+            **({"signals": list(job.signals)} if job.signals else {}),
+        },
+    )
+    return Decision(job, job.findings if search else None, folder)
+
+
+class Decision(NamedTuple):
+    """How a job's documents are decided on, and where that is written."""
+
+    job: Job
+    findings: Path | None
+    folder: StageFolder
+
+    def task(self, part: DocumentPart, repositories: Sequence[str]) -> DecideTask:
+        """Return the task for one part, some of whose repositories are benchmarks."""
+        return DecideTask(
+            documents=part,
+            findings=self.findings,
+            repositories=frozenset(repositories),
+            action=self.job.config.action,
+            redaction=self.job.redaction,
+            folder=self.folder.path,
+            fingerprint=self.folder.task_fingerprint([list(part.inputs), list(repositories)]),
+            writes_documents=self.job.writes_documents,
+            signals=self.job.signals,
+        )
+
+
+def _find(job: Job, search: Search, decision: Decision | None = None) -> StageRecord:
+    """Find what documents share with the benchmarks.
+
+    Args:
+        job: the documents.
+        search: what is looked for.
+        decision: also decide on the documents as they are read, as if none of their repositories were a benchmark.
+    """
     parts = {part.key: part for part in job.parts}
-    wanted = {key: folder.task_fingerprint(list(part.inputs)) for key, part in parts.items()}
 
     def run_missing(keys: list[str]) -> Iterator[TaskRecord]:
-        job.progress.total(f"{STAGE} (finding)", len(keys))
-        work = partial(find_in_part, folder=folder.path, index_folder=index_folder)
-        for record in engine.run(work, [(parts[key], wanted[key]) for key in keys], job.workers):
-            job.progress.advance(record.counts)
-            yield record
+        if decision and keys:
+            decision.folder.open()
+        job.progress.total(STAGE, len(keys))
+        work = partial(look_at_part, folder=search.folder.path, index_folder=search.index_folder)
+        tasks = [
+            LookTask(parts[key], search.wanted[key], decision.task(parts[key], ()) if decision else None)
+            for key in keys
+        ]
+        for found, decided in engine.run(work, tasks, job.workers):
+            if decision and decided:
+                decision.folder.save(decided)
+            job.progress.advance(found.counts)
+            yield found
 
-    return dataset.run_tasks(folder, wanted, run_missing)
+    return dataset.run_tasks(search.folder, search.wanted, run_missing)
 
 
-def find_in_part(task: tuple[DocumentPart, str], folder: Path, index_folder: Path) -> TaskRecord:
-    """Write what one part of documents shares with the benchmarks."""
-    part, wanted = task
-    loaded = index.load(index_folder)
+class LookTask(NamedTuple):
+    """One part of documents to look at, and to decide on where `decide` says how."""
+
+    documents: DocumentPart
+    fingerprint: str
+    decide: DecideTask | None
+
+
+def look_at_part(task: LookTask, folder: Path, index_folder: Path) -> tuple[TaskRecord, TaskRecord | None]:
+    """Write what one part of documents shares with the benchmarks, and the decisions about it where they are wanted."""
+    loaded, key = index.load(index_folder), task.documents.key
     done: list[Part] = []
     counts, tallies = Counts(), []
-    with dataset.part_writer(folder, findings_name(part.key), FINDINGS, done) as writer:
-        for frame in part.frames((*COLUMNS, "size")):
-            found, by_repository = look(frame, loaded)
+    with ExitStack() as stack:
+        writer = stack.enter_context(dataset.part_writer(folder, findings_name(key), FINDINGS, done))
+        deciding = stack.enter_context(_deciding(task.decide)) if task.decide else None
+        for frame in task.documents.frames(deciding.columns if deciding else (*COLUMNS, "size")):
+            texts = as_texts(frame["text"])
+            found, by_repository = look(frame, loaded, texts)
             writer.write(found.to_arrow())
             tallies.append(by_repository)
             size = int(frame["size"].sum())
             counts += Counts(documents=frame.height, kept=frame.height, bytes=size, bytes_kept=size)
-    return TaskRecord(
-        task=part.key, fingerprint=wanted, counts=counts, parts=tuple(done), note={"repositories": _note(tallies)}
+            if deciding:
+                deciding.add(frame, texts, _by_id(found))
+    record = TaskRecord(
+        task=key,
+        fingerprint=task.fingerprint,
+        counts=counts,
+        parts=tuple(done),
+        note={"repositories": _note(tallies)},
     )
+    return record, deciding.record() if deciding else None
 
 
 def findings_name(key: str) -> str:
@@ -236,40 +301,74 @@ class DecideTask:
 def decide_part(task: DecideTask) -> TaskRecord:
     """Write the decisions about one part of documents, and the documents that stay where they are wanted."""
     findings = _findings_of(task)
+    with _deciding(task) as deciding:
+        for frame in task.documents.frames(deciding.columns):
+            deciding.add(frame, as_texts(frame["text"]), findings)
+    return deciding.record()
+
+
+@dataclass
+class _Deciding:
+    """The decisions about one part while its documents stream by."""
+
+    task: DecideTask
+    writer: PartWriter
+    kept: PartWriter | None
+    done: list[Part]
+    counts: Counts = field(default_factory=Counts)
+    redacted: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def columns(self) -> Sequence[str] | None:
+        """The columns of documents that are needed; None for all."""
+        return None if self.kept else (*COLUMNS, "size")
+
+    def add(self, frame: pl.DataFrame, texts: Texts, findings: dict[str, list[Finding]]) -> None:
+        """Decide on some documents, and write what was decided."""
+        verdicts = _verdicts(frame, findings, self.task)
+        self.redacted += _redact(frame, texts, verdicts, self.task.redaction)
+        decided = _decisions(frame, verdicts)
+        self.counts += _count(decided)
+        decisions = decided.select(DECISIONS.names)
+        self.writer.write(decisions.to_arrow())
+        if self.kept:
+            left = documents.apply(frame, decisions)
+            self.kept.write(documents.with_measured(left, self.task.signals).to_arrow())
+
+    def record(self) -> TaskRecord:
+        """Return what was done, once all is written."""
+        return TaskRecord(
+            task=self.task.documents.key,
+            fingerprint=self.task.fingerprint,
+            counts=self.counts,
+            parts=tuple(sorted(self.done, key=lambda part: part.name)),
+            note={"redacted": dict(sorted(self.redacted.items()))},
+        )
+
+
+@contextmanager
+def _deciding(task: DecideTask) -> Iterator[_Deciding]:
     key = task.documents.key
     done: list[Part] = []
-    counts, redacted = Counts(), Counter[str]()
     with ExitStack() as stack:
         writer = stack.enter_context(dataset.part_writer(task.folder, decisions_name(key), DECISIONS, done))
         kept: PartWriter | None = None
         if task.writes_documents:
             schema = documents.with_signals(DOCUMENTS, task.signals)
             kept = stack.enter_context(dataset.part_writer(task.folder, f"documents-{key}.parquet", schema, done))
-        for frame in task.documents.frames(None if kept else (*COLUMNS, "size")):
-            verdicts = _verdicts(frame, findings, task)
-            redacted += _redact(frame, verdicts, task.redaction)
-            decided = _decisions(frame, verdicts)
-            counts += _count(decided)
-            decisions = decided.select(DECISIONS.names)
-            writer.write(decisions.to_arrow())
-            if kept:
-                left = documents.apply(frame, decisions)
-                kept.write(documents.with_measured(left, task.signals).to_arrow())
-    return TaskRecord(
-        task=key,
-        fingerprint=task.fingerprint,
-        counts=counts,
-        parts=tuple(sorted(done, key=lambda part: part.name)),
-        note={"redacted": dict(sorted(redacted.items()))},
-    )
+        yield _Deciding(task, writer, kept, done)
 
 
 def _findings_of(task: DecideTask) -> dict[str, list[Finding]]:
-    """Read what the first pass found in this part, by document."""
+    """Read what was found in this part, by document."""
     if task.findings is None:
         return {}
+    return _by_id(as_frame(pq.read_table(task.findings / findings_name(task.documents.key))))
+
+
+def _by_id(found: pl.DataFrame) -> dict[str, list[Finding]]:
     by_id: dict[str, list[Finding]] = {}
-    for row in as_frame(pq.read_table(task.findings / findings_name(task.documents.key))).iter_rows():
+    for row in found.iter_rows():
         by_id.setdefault(row[0], []).append(Finding(*row[1:]))
     return by_id
 
@@ -286,12 +385,12 @@ def _verdicts(frame: pl.DataFrame, findings: dict[str, list[Finding]], task: Dec
     return verdicts
 
 
-def _redact(frame: pl.DataFrame, verdicts: dict[str, Verdict], config: RedactConfig) -> Counter[str]:
+def _redact(frame: pl.DataFrame, texts: Texts, verdicts: dict[str, Verdict], config: RedactConfig) -> Counter[str]:
     """Redact the documents that stay, and return how much of what was replaced."""
     total = Counter[str]()
     if not config.is_on:
         return total
-    marked = marks(frame["text"], secrets=config.secrets, personal=config.personal)
+    marked = marks(frame["text"], secrets=config.secrets, personal=config.personal, content=texts)
     kinds = marked.columns
     looked_at = pl.concat([frame.select("id", "text", "lang"), marked], how="horizontal").filter(
         pl.any_horizontal(kinds)
@@ -345,6 +444,7 @@ def report_only(context: Context) -> dict[str, Any]:
     """Find what would be taken out, and return the report; no decision is written."""
     with dataset.locked(context.workspace.path):
         job = job_of(context)
-        found = find(job)
+        search = _search(job)
+        found = _find(job, search) if search else None
         repositories = _benchmark_repositories(found, job.config.repository_share)
         return report.compose(job.folder, None, repositories)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 
 _SYMBOLS = {
@@ -118,6 +119,8 @@ _ISABELLE = {
 }
 
 _ISABELLE_SYMBOL = re.compile(r"\\<\^?([A-Za-z]+)>")
+_ISABELLE_TYPE = re.compile(r"(?<![\w'])'([a-z][\w']*)")  # a variable for a type is none of the term's
+_ISABELLE_INFIX = re.compile(r"(?<=\w)!(?=[\w(])")  # `xs!i` is no name
 _ISABELLE_LABEL = re.compile(
     r"""(?<![\w.])(?P<keyword>assumes|and|shows|defines|notes|obtains|if|for)\s+
         (?:[^\W\d][\w.']*\s*(?:\[[^\]"]*\])?|\[[^\]"]*\])\s*:(?!:)""",
@@ -130,13 +133,14 @@ _ISABELLE_WORD = re.compile(r"(?<![\w.])(?:assumes|shows|obtains|and|defines)(?!
 _COQ_SCOPE = re.compile(r"(?<=[\w)\]}])%[A-Za-z]\w*")
 
 _TOKEN = re.compile(
-    r"""(?P<name>(?:Type|Sort)\*|[^\W\d][\w'!?₀-₉]*(?:\.[^\W\d][\w'!?₀-₉]*|\.\d+)*)
+    r"""(?:(?:Type|Sort)\*|[^\W\d][\w'!?₀-₉]*(?:\.[^\W\d][\w'!?₀-₉]*|\.\d+)*)
       | \d+(?:\.\d+)?
       | ∃!|exists!|<->|<=>|==>|-->|->|=>|<=|>=|!=|<>|~=|=<|/\\|\\/|&&|\|\||==|!!|::|:=|⁻¹|\.\.|\S""",
     re.VERBOSE,
 )
 _OPEN, _CLOSE = "([{⦃⟨⟦", ")]}⦄⟩⟧"
-_BINDERS = ("∀", "∃", "∃!", "fun")
+_BRACKETS = _OPEN + _CLOSE
+_BINDERS = ("∀", "∃", "∃!", "fun", "LEAST", "GREATEST", "SOME", "THE")
 _BIG = ("∑", "∏", "⋃", "⋂", "∫")
 _SEPARATORS = frozenset([",", ":", "::", ".", "=>", ";"])
 _METAMATH_VARIABLE = re.compile(r"[A-Za-z]|ph|ps|ch|th|ta|et|ze|si|rh|mu|la|ka")
@@ -165,16 +169,20 @@ def words(statement: str, lang: str) -> tuple[str, ...]:
         statement = _COQ_SCOPE.sub(" ", statement)
     elif lang == "hollight":
         statement = re.sub(r"(?<![\w!?])([!?\\])(?=\s*[A-Za-z(])", r" \1 ", statement)
-    tokens = [_symbol(token.group(), lang) for token in _TOKEN.finditer(statement)]
-    return _normal([token for token in tokens if token])
+    tokens: list[str] = _TOKEN.findall(statement)
+    if lang == "hollight":
+        tokens = [_HOL_QUANTIFIERS.get(token, token) for token in tokens]
+    return _normal([symbol for token in tokens if (symbol := _SYMBOLS.get(token, token))])
 
 
 def is_telling(statement: Sequence[str]) -> bool:
     """Whether a normal form says enough to be recognised without a name."""
     if len(statement) >= TELLING_NUMERAL_LENGTH and any(word.isdigit() and len(word) >= 3 for word in statement):
         return True
-    different = {word for word in statement if word not in _OPEN + _CLOSE and not word.startswith("v#")}
-    return len(statement) >= TELLING_LENGTH and len(different) >= TELLING_DIFFERENT
+    if len(statement) < TELLING_LENGTH:
+        return False
+    different = {word for word in set(statement) if word not in _BRACKETS and not word.startswith("v#")}
+    return len(different) >= TELLING_DIFFERENT
 
 
 def digest(statement: Sequence[str]) -> int:
@@ -182,14 +190,12 @@ def digest(statement: Sequence[str]) -> int:
     return int.from_bytes(blake2b(" ".join(statement).encode(), digest_size=8).digest(), "little")
 
 
-def _symbol(sign: str, lang: str) -> str:
-    if lang == "hollight" and sign in "!?":
-        return "∀" if sign == "!" else "∃"
-    return _SYMBOLS.get(sign, sign)
+_HOL_QUANTIFIERS = {"!": "∀", "?": "∃"}
 
 
 def _isabelle(statement: str) -> str:
     """Spell Isabelle's own notation in the common one: symbols, `fixes … assumes … shows …`, quoted terms."""
+    statement = _ISABELLE_INFIX.sub(" ! ", _ISABELLE_TYPE.sub(r" type_\1 ", statement))
     statement = _ISABELLE_LABEL.sub(r" \g<keyword> ", statement)
     statement = _ISABELLE_FIXES.sub(_fixed, statement)
     statement = _ISABELLE_SYMBOL.sub(lambda found: f" {_ISABELLE.get(found.group(1), found.group(1))} ", statement)
@@ -270,13 +276,13 @@ class _Reader:
     def _word(self, token: str) -> None:
         if token in _SEPARATORS:
             return
-        head, *rest = token.split(".") if token[0].isalpha() or token[0] == "_" else [token]
+        head, *rest = token.split(".") if "." in token and (token[0].isalpha() or token[0] == "_") else [token]
         if head in self.bound:  # `z.re`: a projection of a variable
             name = self.bound[head]
             self.uses[name] = self.uses.get(name, 0) + 1
             self.out += [name, *(_respelled(part) for part in rest)]
         else:
-            self.out.append(_respelled([head, *rest][-1]))
+            self.out.append(_respelled(rest[-1] if rest else head))
 
     def _bind(self, name: str) -> str:
         self.bound[name] = f"v#{self.count}"
@@ -383,9 +389,10 @@ def _is_variable(word: str) -> bool:
     return (word[0].isalpha() or word[0] == "_") and "." not in word and word not in _KEYWORDS
 
 
-_KEYWORDS = frozenset(["∈", "if", "then", "else", "let", "∀", "∃", "fun", "∑", "∏", "∣"])
+_KEYWORDS = frozenset(["∈", "if", "then", "else", "let", *_BINDERS, "∑", "∏", "∣"])
 
 
+@lru_cache(maxsize=2**16)
 def _respelled(name: str) -> str:
     """`is_open`, `IsOpen`, `isOpen` are one name; a name of one letter keeps its case."""
     if len(name) == 1:

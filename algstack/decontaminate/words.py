@@ -44,7 +44,7 @@ _SEED, _FACTOR = np.uint64(0xA0761D6478BD642F), np.uint64(0xE7037ED1A0B428DB)
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
 _LOWER = np.uint64(0x2020202020202020)  # makes letters lower-case, and leaves digits as they are
 _FIRST_BYTES = np.array([(1 << 8 * count) - 1 for count in range(9)], np.uint64)
-_REACH = LANES + 16
+REACH = LANES + 16
 """Bytes from a place on that are read at once; nearer to the buffer's end they are read one by one."""
 
 CODE_POINTS = 0x20000
@@ -471,7 +471,7 @@ def read_words(data: Any, at: Any, end: Any, tables: Any, found: Any, count: Any
     hashes, starts, ends = found.hashes, found.starts, found.ends
     room = hashes.size - LANES
     while at < end and count < room:
-        if at + _REACH <= data.size:
+        if at + REACH <= data.size:
             left = min(end - at, LANES)
             valid = ~_ZERO >> np.uint64(LANES - left)
             escapes = escape_mask(data, at) & valid
@@ -530,7 +530,7 @@ def words(text: bytes) -> Words:
     Args:
         text: valid UTF-8.
     """
-    data = without_markup(np.frombuffer(text, np.uint8), np.array([0, len(text)], np.int64))
+    data = without_markup(text)
     found = empty_words(data.size + LANES + 1)
     count, _ = read_words(data, 0, data.size, tables(), found, 0)
     return Words(found.hashes[:count].copy(), found.starts[:count].copy(), found.ends[:count].copy())

@@ -42,18 +42,27 @@ def prepare(nodes: NDArray[np.uint32], found: Groups, sets: verify.Sets, state: 
     members = order[np.searchsorted(ascending, found.members[np.repeat(ours, sizes)])]
     sizes = sizes[ours]
     group_of = np.repeat(np.arange(len(sizes)), sizes)
-    by_group = np.lexsort((members, group_of))
-    members = members[by_group]
-    by_member = np.argsort(members, kind="stable")
+    # Two sorts of pairs in one number each.
+    _, within = _sorted_pairs(group_of, members, len(nodes))
+    _, joined = _sorted_pairs(members, group_of, len(sizes))
     return verify.Nodes(
         sets=sets,
         sketches=state.sketches[nodes],
         frozen=nodes < state.frozen,
-        members=members.astype(np.uint32),
+        members=within.astype(np.uint32),
         starts=np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]),
-        joined=group_of[by_group][by_member].astype(np.int64),
+        joined=joined,
         joined_starts=np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(members, minlength=len(nodes)))]),
     )
+
+
+def _sorted_pairs(
+    major: NDArray[np.int64], minor: NDArray[np.int64], minors: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return pairs sorted by both; the second of each is below `minors`."""
+    pairs = major.astype(np.int64) * minors + minor
+    pairs.sort()
+    return np.divmod(pairs, max(1, minors))
 
 
 def shards(roots: NDArray[np.uint32], sizes: NDArray[np.int64], workers: int) -> list[NDArray[np.int64]]:

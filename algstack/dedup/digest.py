@@ -48,7 +48,7 @@ SKETCH_WORDS = SKETCHED // 16
 
 
 class Permutations(NamedTuple):
-    """datasketch's permutations of its scheme `affine32`, filled up to a multiple of 16."""
+    """datasketch's permutations of its scheme `affine32`, filled up to a multiple of 4."""
 
     values: int
     factors: NDArray[np.uint32]
@@ -58,7 +58,7 @@ class Permutations(NamedTuple):
 def permutations(values: int) -> Permutations:
     """Return the permutations that `datasketch.MinHash(values)` uses."""
     factors, summands = MinHash(values).permutations
-    missing = -values % 16
+    missing = -values % 4
     return Permutations(values, np.pad(factors, (0, missing), mode="edge"), np.pad(summands, (0, missing), mode="edge"))
 
 

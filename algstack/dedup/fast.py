@@ -66,7 +66,6 @@ class Deduplication:
             self._digest()
             self._label()
             self.drops = self._decide(self._find_groups())
-            self._name_keepers()
         return self.drops
 
     def _spill(self, name: str, share: int) -> Spill:
@@ -227,6 +226,7 @@ class Deduplication:
             self.components = self.state.labels.copy()
         involved = np.flatnonzero(self.copies | grouped).astype(np.uint32)
         filled = buckets.fill(involved, roots, grouped, self.state, self.settings.memory // 4)
+        self._names = [_keepers(np.zeros(0, np.uint32), pl.Series([], dtype=pl.String))]
         drops = buckets.merged([self._decide_bucket(documents, found, grouped, roots) for documents in filled])
         if self.components is not None:
             groups.flatten(self.components)
@@ -235,19 +235,29 @@ class Deduplication:
     def _decide_bucket(
         self, documents: NDArray[np.uint32], found: Groups, grouped: NDArray[np.bool_], roots: NDArray[np.uint32]
     ) -> Drops:
-        ranked = self._in_order(documents)
+        ranked, attributes = self._in_order(documents)
         # The first document of each text is the one to keep, should the text be kept.
         texts, firsts, text_of = np.unique(self.state.labels[ranked], return_index=True, return_inverse=True)
         compared = grouped[texts]
         nodes = texts[compared][np.argsort(firsts[compared])]
         verdicts = self._verdicts(nodes, found, roots)
-        return buckets.drops_of(ranked, text_of, texts, ranked[firsts], nodes, verdicts, self.state.frozen)
+        drops = buckets.drops_of(ranked, text_of, texts, ranked[firsts], nodes, verdicts, self.state.frozen)
+        self._name(drops.keepers, attributes)
+        return drops
 
-    def _in_order(self, documents: NDArray[np.uint32]) -> NDArray[np.uint32]:
-        """Return documents in keeper order, those of earlier releases before all others."""
+    def _in_order(self, documents: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], pl.DataFrame]:
+        """Return documents in keeper order, those of earlier releases before all others, and the others' attributes."""
         earlier, new = np.split(documents, [np.searchsorted(documents, self.state.frozen)])
         frame = self._take(new, COLUMNS).with_columns(document=pl.Series(new))
-        return np.concatenate([earlier, in_keeper_order(frame, self.settings.order)["document"].to_numpy()])
+        ordered = in_keeper_order(frame, self.settings.order)
+        return np.concatenate([earlier, ordered["document"].to_numpy()]), frame
+
+    def _name(self, keepers: NDArray[np.uint32], attributes: pl.DataFrame) -> None:
+        """Remember the ids of keepers, which stand among the attributes unless an earlier release has them."""
+        keepers = np.unique(keepers)
+        earlier, new = np.split(keepers, [np.searchsorted(keepers, self.state.frozen)])
+        rows = np.searchsorted(attributes["document"].to_numpy(), new)
+        self._names += [_keepers(earlier, self.names_of(earlier)), _keepers(new, attributes["id"].gather(rows))]
 
     def _verdicts(self, nodes: NDArray[np.uint32], found: Groups, roots: NDArray[np.uint32]) -> verify.Verdicts:
         sets = self._read_sets(nodes)
@@ -309,10 +319,6 @@ class Deduplication:
 
     # What came of it, by ids.
 
-    def _name_keepers(self) -> None:
-        keepers = np.unique(self.drops.keepers)
-        self.keepers = pl.DataFrame({"number": keepers, "keeper": self.names_of(keepers)})
-
     def names_of(self, documents: NDArray[np.uint32]) -> pl.Series:
         """Return the ids of documents with these ascending numbers."""
         return self._take(documents, ["id"])["id"].cast(pl.String)
@@ -329,8 +335,12 @@ class Deduplication:
                 "similarity": self.drops.similarities[low:high],
             }
         )
-        joined = frame.join(self.keepers, on="number", how="left", maintain_order="left")
+        joined = frame.join(pl.concat(self._names), on="number", how="left", maintain_order="left")
         return joined.select("row", "rule", "keeper", "similarity")
+
+
+def _keepers(numbers: NDArray[np.uint32], ids: pl.Series) -> pl.DataFrame:
+    return pl.DataFrame({"number": numbers, "keeper": ids.cast(pl.String)})
 
 
 def _read_ids(part: Part) -> NDArray[np.uint64]:

@@ -73,8 +73,8 @@ def in_keeper_order(documents: pl.DataFrame, order: Sequence[Criterion] = ORDER)
 
 def check_unique_ids(ids: pl.Series) -> None:
     """Raise AlgstackError if an id stands more than once, naming it."""
-    twice = ids.filter(ids.is_duplicated())
-    if len(twice):
+    if ids.n_unique() < len(ids):
+        twice = ids.filter(ids.is_duplicated())
         raise AlgstackError(
             f"The id {twice.sort()[0]} stands more than once ({len(twice)} such rows in all). "
             "Ids must be unique: name another column with --id-column, or make them so."

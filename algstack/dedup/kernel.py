@@ -24,9 +24,10 @@ from algstack.vector import (
     inlined,
     kernel,
     load64,
+    lower_4,
     lower_16,
     lower_64,
-    trailing_zeros,
+    put_eight,
     word_mask,
 )
 
@@ -45,6 +46,11 @@ _, R1, R2, R3, R4 = (U64(rotation) for rotation in shingles.ROTATIONS)
 FIRST_BYTES = np.array([(1 << 8 * count) - 1 for count in range(9)], np.uint64)
 """Masks of a number's first bytes: a table, since a shift by all 64 bits is not defined."""
 
+POSITIONS = np.array(
+    [place for byte in range(256) for place in sorted(range(8), key=lambda bit: (not byte >> bit & 1, bit))], np.uint8
+)
+"""Of each byte, the places of the bits that are set, and behind them of the others: eight for each."""
+
 HELD = shingles.SHINGLE_TOKENS - 1
 """Token hashes that a block hands to the next one: a shingle may begin with them."""
 
@@ -58,7 +64,7 @@ class Scratch(NamedTuple):
     edges: NDArray[np.int32]  # where tokens begin and end, from the block's start
     tokens: NDArray[np.uint64]  # token hashes, first those of the block before
     shingles: NDArray[np.uint64]
-    mixed: NDArray[np.uint32]  # shingle hashes as the permutations take them
+    mixed: NDArray[np.uint32]  # shingle hashes as the permutations take them, and room for three repetitions
 
 
 def new_scratch() -> Scratch:
@@ -67,7 +73,7 @@ def new_scratch() -> Scratch:
         edges=np.empty(BLOCK + 2 * LANES, np.int32),
         tokens=np.empty(MOST_SHINGLES + HELD, np.uint64),
         shingles=np.empty(MOST_SHINGLES, np.uint64),
-        mixed=np.empty(MOST_SHINGLES, np.uint32),
+        mixed=np.empty(MOST_SHINGLES + 3, np.uint32),
     )
 
 
@@ -109,35 +115,37 @@ def _token_edges(data: Any, begin: Any, end: Any, edges: Any) -> Any:
 
     An odd number says that the last token goes on to the very end, and perhaps beyond it.
     """
-    count = before = ZERO
+    count, before = NOTHING, ZERO
     for at in range(begin, end, LANES):
         mask = _word_mask_within(data, at, end)
         # A bit that differs from the one before it is an edge; the first one differs from the last block's last.
         changes = mask ^ ((mask << ONE) | before)
         before = mask >> U64(63)
-        place = count
-        count += U64(bit_count(changes))
-        # Four without asking whether they are there: what is too much, the next edges overwrite.
-        while place < count:
-            for ahead in range(4):
-                edges[place + U64(ahead)] = at - begin + trailing_zeros(changes)
-                changes &= changes - ONE
-            place += U64(4)
-    return I64(count)
+        # Room for eight of each byte, without asking how many there are: what is too much, the next edges overwrite.
+        for first in range(0, LANES, 8):
+            bits = I64(changes >> U64(first)) & 0xFF
+            put_eight(edges, count, POSITIONS, 8 * bits, at - begin + first)
+            count += bit_count(U64(bits))
+    return count
 
 
 @inlined
 def _hash_token(data: Any, at: Any, length: Any) -> Any:
     value = TOKEN_SEED
-    if at + length + 16 <= len(data):
-        while length > 16:
-            value = folded_product(load64(data, at) ^ value, load64(data, at + 8) ^ FOLD_FACTOR)
-            at += 16
-            length -= 16
-        # Nearly all tokens come here at once: no branch that depends on their length.
-        left = load64(data, at) & FIRST_BYTES[min(length, 8)]
-        right = load64(data, at + 8) & FIRST_BYTES[max(length - 8, 0)]
-        return folded_product(left ^ value, right ^ FOLD_FACTOR)
+    while length > 16:
+        value = folded_product(load64(data, at) ^ value, load64(data, at + 8) ^ FOLD_FACTOR)
+        at += 16
+        length -= 16
+    # Nearly all tokens come here at once: no branch that depends on their length.
+    left = load64(data, at) & FIRST_BYTES[min(length, 8)]
+    right = load64(data, at + 8) & FIRST_BYTES[max(length - 8, 0)]
+    return folded_product(left ^ value, right ^ FOLD_FACTOR)
+
+
+@inlined
+def _hash_last_token(data: Any, at: Any, length: Any) -> Any:
+    """The same for a token with less than 16 bytes behind it."""
+    value = TOKEN_SEED
     while length > 0:
         left, right = load_within(data, at, min(length, 8)), load_within(data, at + 8, max(min(length - 8, 8), 0))
         value = folded_product(left ^ value, right ^ FOLD_FACTOR)
@@ -200,9 +208,12 @@ def next_shingles(data: Any, at: Any, end: Any, held: Any, scratch: Any, out: An
             scratch.edges[edges] = following - at
             edges += 1
     count = held + edges // 2
+    roomy = following + 16 <= len(data)  # asked once: the loop below is a fourth of the work
     for i in range(U64(edges // 2)):
         begin = scratch.edges[i + i]
-        scratch.tokens[U64(held) + i] = _hash_token(data, at + begin, scratch.edges[i + i + ONE] - begin)
+        length = scratch.edges[i + i + ONE] - begin
+        token = _hash_token(data, at + begin, length) if roomy else _hash_last_token(data, at + begin, length)
+        scratch.tokens[U64(held) + i] = token
     found = _shingles_of_tokens(scratch.tokens, count, out)
     held = min(count, HELD)
     for i in range(held):
@@ -235,9 +246,15 @@ def lower_minima(hashes: Any, mixed: Any, count: Any, factors: Any, summands: An
     while first + U64(64) <= U64(len(factors)):
         lower_64(mixed, count, factors, summands, signature, first)
         first += U64(64)
-    while first < U64(len(factors)):
+    while first + U64(16) <= U64(len(factors)):
         lower_16(mixed, count, factors, summands, signature, first)
         first += U64(16)
+    fours = (count + 3) & ~3
+    for i in range(count, fours):  # four shingles at once, and a repeated one lowers nothing
+        mixed[i] = mixed[0]
+    while first < U64(len(factors)):
+        lower_4(mixed, fours, factors, summands, signature, first)
+        first += U64(4)
 
 
 @kernel
@@ -247,7 +264,7 @@ def sign(data: Any, offsets: Any, factors: Any, summands: Any, scratch: Any, sig
     Args:
         data: the texts' bytes.
         offsets: (n + 1,) int64; text i is `data[offsets[i]:offsets[i + 1]]`.
-        factors, summands: the permutations, a multiple of 16 of them, uint32.
+        factors, summands: the permutations, a multiple of 4 of them, uint32.
         scratch: this thread's work space.
         signatures: (n, permutations) uint32; all ones for a text without a shingle.
         counts: (n,) int64.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from algstack.dedup.parts import BATCH_ROWS, ParquetPart
 from algstack.dedup.stage import CODE, STAGE, count, decisions, spilling
 from algstack.dedup.state import Settings
 from algstack.documents import DECISIONS, DOCUMENTS
+from algstack.engine import ahead
 from algstack.errors import SourceError
 from algstack.tables import TableColumns
 from algstack.workspace import Progress, as_frame
@@ -45,15 +47,29 @@ class FilePart:
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """See algstack.dedup.parts.Part."""
-        part = ParquetPart(self.parquet, names=dict(self.names))
-        if self.names.get("id", "id") in pq.read_schema(self.parquet).names or "id" not in columns:
-            yield from part.batches(columns)
-            return
-        first, place = 0, list(columns).index("id")
-        for batch in part.batches(columns):
-            ids = pa.array([f"{self.source.name}#{row}" for row in range(first, first + batch.num_rows)])
-            yield batch.set_column(place, "id", ids)
+        nameless = "id" in columns and self.names.get("id", "id") not in pq.read_schema(self.parquet).names
+        first = 0
+        for batch in ParquetPart(self.parquet, names=dict(self.names)).batches(columns):
+            ids = self._ids(first, batch.num_rows) if nameless else None
+            yield batch if ids is None else batch.set_column(list(columns).index("id"), "id", ids)
             first += batch.num_rows
+
+    def rows(self) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:
+        """Yield the file's rows as they are, and beside them what a decision needs of each: id, language and size."""
+        first = 0
+        for rows in pq.ParquetFile(self.parquet).iter_batches(BATCH_ROWS, use_threads=False):
+            ids, langs, texts = (self._column(rows, name) for name in ("id", "lang", "text"))
+            ids = self._ids(first, rows.num_rows) if ids is None else ids
+            sizes = pc.fill_null(pc.binary_length(texts), 0)
+            yield rows, pa.table([ids, pa.nulls(len(ids)) if langs is None else langs, sizes], _DECIDED.names)
+            first += rows.num_rows
+
+    def _column(self, rows: pa.RecordBatch, name: str) -> pa.Array | None:
+        place = rows.schema.get_field_index(self.names.get(name, name))
+        return rows.column(place) if place >= 0 else None
+
+    def _ids(self, first: int, count: int) -> pa.Array:
+        return pa.array([f"{self.source.name}#{row}" for row in range(first, first + count)])
 
 
 def settings(threshold: float | None, within: str | None, memory: int, workers: int) -> Settings:
@@ -102,11 +118,12 @@ def run(
             parts = [_part(path, spill / f"{key}.parquet", columns) for key, path in zip(wanted, paths, strict=True)]
             done = Deduplication(parts, settings, spill, indexes)
             done.run()
-            for key in keys:
-                part = parts[int(key)]
-                record = _write(folder, key, part, wanted[key], done.drops_of(int(key)))
-                progress.advance(record.counts)
-                yield record
+            with ThreadPoolExecutor(settings.workers) as pool:
+                for record in pool.map(
+                    lambda key: _write(folder, key, parts[int(key)], wanted[key], done.drops_of(int(key))), keys
+                ):
+                    progress.advance(record.counts)
+                    yield record
 
     return run_tasks(folder, wanted, run_missing)
 
@@ -140,10 +157,8 @@ def _write(folder: StageFolder, key: str, part: FilePart, wanted: str, drops: pl
         part_writer(folder.path, f"documents-{key}.parquet", pq.read_schema(part.parquet), done) as kept,
         part_writer(folder.path, f"decisions-{key}.parquet", DECISIONS, done) as decided,
     ):
-        for rows, about in zip(_all_columns(part), part.batches(("id", "lang", "text")), strict=True):
-            sizes = pc.fill_null(pc.binary_length(about.column(2)), 0)
-            documents = pa.table({"id": about.column(0), "lang": about.column(1), "size": sizes})
-            frame = decisions(as_frame(documents.cast(_DECIDED)), drops, first)
+        for rows, about in ahead(part.rows()):
+            frame = decisions(as_frame(about.cast(_DECIDED)), drops, first)
             counts += count(frame)
             decided.write(frame.select(DECISIONS.names).to_arrow())
             kept.write(rows.filter(pa.array(frame["keep"].to_numpy())))
@@ -152,7 +167,3 @@ def _write(folder: StageFolder, key: str, part: FilePart, wanted: str, drops: pl
 
 
 _DECIDED = pa.schema([("id", pa.string()), ("lang", pa.string()), ("size", pa.int64())])
-
-
-def _all_columns(part: FilePart) -> Iterator[pa.RecordBatch]:
-    yield from pq.ParquetFile(part.parquet).iter_batches(BATCH_ROWS, use_threads=False)

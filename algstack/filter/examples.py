@@ -34,10 +34,10 @@ def _problems(subject: Language | RuleSet) -> Iterator[Problem]:
 
 
 def _rule_problems(rule: Rule, syntax: Syntax) -> Iterator[tuple[str, str]]:
-    if rule.predicate is not None and rule.predicate not in predicates.PREDICATES:
-        known = predicates.PREDICATES
-        yield "predicate", f"unknown predicate `{rule.predicate}`{toml.nearest(rule.predicate, known)}"
-        return
+    for key, name in (("predicate", rule.predicate), ("unless", rule.unless)):
+        if name is not None and name not in predicates.PREDICATES:
+            yield key, f"unknown predicate `{name}`{toml.nearest(name, predicates.PREDICATES)}"
+            return
     if rule.condition.endswith(("_match", "_path", "_repo")):
         for pattern in getattr(rule, rule.condition):
             if cause := _refused(pattern):

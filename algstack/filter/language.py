@@ -73,6 +73,7 @@ class Rule(toml.Config):
     deny_path: Words | None = None
     deny_repo: Words | None = None
     predicate: str | None = None
+    unless: str | None = None  # a predicate; the rule lets pass what it holds for
     where: Where = "text"
     ignore_case: bool = False
     hits: Examples

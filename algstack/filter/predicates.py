@@ -77,6 +77,99 @@ def _has_little_mathematics(column: str) -> pl.Expr:
     return few & ~tags.str.contains(_MATHEMATICAL_TAG) & ~pl.col(column).str.contains(_FORMAL_CODE)
 
 
+MATHEMATICAL_WORDS = 4
+MATHEMATICAL_CHARACTERS = 100_000
+
+# Beginnings of words, and calls, that are seldom met outside mathematics; what web servers, databases and drawing
+# programs share with it (vector, matrix, group, set, series, solve, log, expand) is left out.
+MATHEMATICAL = (
+    "abelian",
+    "algebra",
+    "arithmetic",
+    "asymptot",
+    "automorph",
+    "axiom",
+    "bessel",
+    "biject",
+    "binomial",
+    "cauchy",
+    "coefficient",
+    "combinatori",
+    "commutativ",
+    "congruen",
+    "convergen",
+    "convex",
+    "cos(",
+    "cubic",
+    "derivative",
+    "determinant",
+    "differential",
+    "diophant",
+    "divisor",
+    "eigenv",
+    "elliptic",
+    "euler",
+    "factorial",
+    "fibonacci",
+    "fourier",
+    "galois",
+    "gauss",
+    "gcd(",
+    "geometr",
+    "hessian",
+    "homolog",
+    "homomorph",
+    "hyperbol",
+    "hypergeom",
+    "inequalit",
+    "infinity",
+    "integral",
+    "integrand",
+    "isomorph",
+    "isprime",
+    "jacobi",
+    "laplac",
+    "lcm(",
+    "lemma",
+    "logarithm",
+    "manifold",
+    "markov",
+    "mathemat",
+    "matrices",
+    "modulus",
+    "numerator",
+    "orthogonal",
+    "permutation",
+    "polynomial",
+    "probabilit",
+    "quadratic",
+    "quadrature",
+    "quantifier",
+    "quaternion",
+    "rational",
+    "residue",
+    "riemann",
+    "sin(",
+    "spline",
+    "sqrt",
+    "stochastic",
+    "subgroup",
+    "symbolic",
+    "tan(",
+    "tensor",
+    "theorem",
+    "transpos",
+    "trigonom",
+    "variance",
+)
+
+
+def _mathematical(column: str) -> pl.Expr:
+    beginning = pl.col(column).str.head(MATHEMATICAL_CHARACTERS)
+    found = beginning.str.extract_many(list(MATHEMATICAL), ascii_case_insensitive=True, overlapping=True)
+    return found.list.eval(pl.element().str.to_lowercase()).list.n_unique()
+
+
 PREDICATES = {
     "large-without-tests": Predicate(
         f"At least {JULIA_LARGE:,} bytes, and fewer than {JULIA_TESTS:g} `@test` a line or more than half digits.",
@@ -98,6 +191,12 @@ PREDICATES = {
         f"At least {LONG_LINES_FROM:,} bytes, in lines of more than {LONG_LINE:,} bytes on average.",
         _has_long_lines,
         lambda column: pl.format("{} bytes a line", _line_length(column).round(0).cast(pl.Int64)),
+    ),
+    "mathematical-words": Predicate(
+        f"At least {MATHEMATICAL_WORDS} different words of mathematics in the first {MATHEMATICAL_CHARACTERS:,} "
+        "characters.",
+        lambda column: _mathematical(column) >= MATHEMATICAL_WORDS,
+        lambda column: pl.format("{} different words of mathematics", _mathematical(column)),
     ),
     "not-english": Predicate(
         "langid.py identifies another natural language than English.",

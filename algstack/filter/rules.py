@@ -8,7 +8,7 @@ A batch is a frame with the columns that the rules look at: `original` (text as 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -37,7 +37,8 @@ class Check:
 
     `dropped` says of each row, never null, whether the rule drops it; or else `sought` must be found (`required`), or
     must not. What must be found in `code` must be found both in the text and in its code: so that only the texts that
-    have it anywhere need be rid of their comments. `evidence` says what dropped rows show.
+    have it anywhere need be rid of their comments. What `spared` holds for is not dropped. `evidence` says what dropped
+    rows show.
     """
 
     rule: str
@@ -47,9 +48,17 @@ class Check:
     dropped: pl.Expr | None = None
     sought: Sought | None = None
     required: bool = False
+    spared: pl.Expr | None = None
 
     def drops(self, batch: pl.DataFrame, syntax: Syntax) -> pl.Series:
         """Say of each row of a batch whether the rule drops it."""
+        found = self._found(batch, syntax)
+        if self.spared is not None and found.any():
+            rows = found.arg_true()
+            found = found.scatter(rows, ~batch[rows].select(self.spared).to_series())
+        return found
+
+    def _found(self, batch: pl.DataFrame, syntax: Syntax) -> pl.Series:
         if self.sought is None:
             return batch.select(self.dropped).to_series()
         texts = batch["text" if self.column == "code" else self.column]
@@ -122,6 +131,11 @@ def limits(language: Language) -> list[Check]:
 @lru_cache(maxsize=4096)
 def check(rule: Rule) -> Check:
     """Make one rule ready."""
+    ready = _ready(rule)
+    return ready if rule.unless is None else replace(ready, spared=predicates.PREDICATES[rule.unless].dropped("text"))
+
+
+def _ready(rule: Rule) -> Check:
     if rule.predicate is not None:
         predicate = predicates.PREDICATES[rule.predicate]
         said = _said(predicate.seen(rule.where))

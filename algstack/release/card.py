@@ -158,6 +158,7 @@ def fields(facts: Facts, statistics: Statistics) -> dict[str, str]:
         **_pictures(facts, statistics),
         "language_table": language_table(facts, statistics),
         "split_table": split_table(statistics),
+        "split_shares": ", ".join(f"{100 * share:.3g} % {split}" for split, share in facts.splits),
         "missing_splits": _missing_splits(statistics),
         "column_table": _table(
             ["Column", "Type", "What it holds"],

@@ -20,7 +20,10 @@ class SourceFacts(Record):
 
 
 class Facts(Record):
-    """Everything that is said of a release and is not counted. `stages` are those after the crawl that ran."""
+    """Everything that is said of a release and is not counted.
+
+    `stages` are those after the crawl that ran, `splits` the shares that the manifest asks for.
+    """
 
     name: str
     title: str | None
@@ -38,6 +41,7 @@ class Facts(Record):
     sources: tuple[SourceFacts, ...]
     accounts: Accounts
     stages: tuple[str, ...]
+    splits: tuple[tuple[str, float], ...]
 
 
 def dropped_by(statistics: Statistics, stage: str, lang: str | None = None) -> int:
@@ -83,6 +87,7 @@ def facts_from(config: dict[str, Any], tool: str, said: Accounts) -> Facts:
         sources=tuple(_source(one) for one in described["sources"]),
         accounts=said,
         stages=config["stages"],
+        splits=config["splits"],
     )
 
 

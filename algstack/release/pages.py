@@ -12,12 +12,12 @@ whatever number of documents, 9.0 % in these.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+from isal import isal_zlib  # the same crc32 as zlib's, three times as fast
 
 PAGE_BYTES = 32 * 2**10
 """Text that a page aims at, before compression: a changed document costs its page."""
@@ -78,7 +78,7 @@ def _hashes(column: pa.ChunkedArray) -> Iterator[int]:
         ends = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1].tolist()
         content = memoryview(data or b"")
         for start, end in pairwise(ends):
-            yield zlib.crc32(content[start:end])
+            yield isal_zlib.crc32(content[start:end])
 
 
 def _pieces(column: pa.ChunkedArray, starts: Sequence[int]) -> pa.ChunkedArray:

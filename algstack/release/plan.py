@@ -73,6 +73,7 @@ class _Group:
     run: str
     sha256: str
     number: int
+    rows: int
 
 
 def plan(runs: StageRecord, folder: Path, shard_bytes: int) -> list[Shard]:
@@ -104,27 +105,27 @@ def _places(runs: StageRecord) -> dict[str, list[_Group]]:
     for task in runs.tasks:
         sha256 = {part.name: part.sha256 for part in task.parts}
         for run, groups in task.note["groups"].items():
-            for number, (place, _) in enumerate(groups):
-                places.setdefault(place, []).append(_Group(run, sha256[run], number))
+            for number, (place, rows) in enumerate(groups):
+                places.setdefault(place, []).append(_Group(run, sha256[run], number, rows))
     return places
 
 
 def _rows(folder: Path, place: str, groups: Sequence[_Group]) -> pl.DataFrame:
     """Return `id`, `size` and `group` (index into `groups`) of the documents of one place, sorted by id."""
     frames = []
-    for run, numbers in _by_run(groups):
-        file = pq.ParquetFile(folder / run)
-        for index, number in numbers:
-            frame = as_frame(file.read_row_group(number, columns=["id", "size"], use_threads=False))
-            size = pl.lit(DROPPED_BYTES, pl.Int64) if place == PLACE else pl.col("size")
-            frames.append(frame.with_columns(size.alias("size"), pl.lit(index, pl.Int32).alias("group")))
-    return pl.concat(frames).sort("id", "group")
+    for run, indices in _by_run(groups):
+        numbers, rows = [groups[index].number for index in indices], [groups[index].rows for index in indices]
+        # All at once: a call for each of many small row groups would cost more than the rows.
+        table = pq.ParquetFile(folder / run).read_row_groups(numbers, columns=["id", "size"], use_threads=False)
+        frames.append(as_frame(table).with_columns(group=pl.Series(np.repeat(indices, rows), dtype=pl.Int32)))
+    frame = pl.concat(frames).sort("id", "group")
+    return frame.with_columns(size=pl.lit(DROPPED_BYTES, pl.Int64)) if place == PLACE else frame
 
 
-def _by_run(groups: Sequence[_Group]) -> Iterator[tuple[str, list[tuple[int, int]]]]:
-    table: dict[str, list[tuple[int, int]]] = {}
+def _by_run(groups: Sequence[_Group]) -> Iterator[tuple[str, list[int]]]:
+    table: dict[str, list[int]] = {}
     for index, group in enumerate(groups):
-        table.setdefault(group.run, []).append((index, group.number))
+        table.setdefault(group.run, []).append(index)
     yield from table.items()
 
 

@@ -66,13 +66,16 @@ def write_runs(task: RunTask) -> TaskRecord:
     counts = Counts()
     refusals: list[Refusal] = [(name, leaks.RULE, leaks.REASON, stays) for name, stays in task.leaks]
     for number, frame in enumerate(_kept_runs(task, refusals)):
-        _write_run(task, f"kept-{task.part.key}-{number:05d}.parquet", frame, parts, groups)
+        name = f"kept-{task.part.key}-{number:05d}.parquet"
+        part, groups[name] = write_run(task.folder / name, frame, task.signals)
+        parts.append(part)
         size = int(frame["size"].sum())
         counts += Counts(documents=frame.height, kept=frame.height, bytes=size, bytes_kept=size)
     dropped = dropped_rows(task.part, refusals)
     if dropped.height:
-        frame = dropped.with_columns(place=pl.lit(PLACE))
-        _write_run(task, f"dropped-{task.part.key}.parquet", frame, parts, groups)
+        name = f"dropped-{task.part.key}.parquet"
+        part, groups[name] = write_run(task.folder / name, dropped.with_columns(place=pl.lit(PLACE)), task.signals)
+        parts.append(part)
     counts += Counts(documents=len(refusals), dropped=dict(Counter(rule for _, rule, _, _ in refusals)))
     return TaskRecord(
         task=task.part.key, fingerprint=task.fingerprint, counts=counts, parts=tuple(parts), note={"groups": groups}
@@ -120,16 +123,17 @@ def _check(frame: pl.DataFrame) -> None:
         )
 
 
-def _write_run(task: RunTask, name: str, frame: pl.DataFrame, parts: list[Part], groups: Groups) -> None:
-    schema = schema_of(frame["place"][0], task.signals)
-    groups[name] = []
-    with written_atomically(task.folder / name) as temporary:
+def write_run(path: Path, frame: pl.DataFrame, signals: Iterable[str]) -> tuple[Part, list[tuple[str, int]]]:
+    """Write a frame sorted by (place, id); return the part and (place, rows) of each row group."""
+    schema = schema_of(frame["place"][0], signals)
+    groups = []
+    with written_atomically(path) as temporary:
         with pq.ParquetWriter(temporary, schema, compression="lz4", use_dictionary=False) as writer:
             for group in _row_groups(frame):
                 writer.write_table(group.to_arrow().select(schema.names).cast(schema), row_group_size=group.height)
-                groups[name].append((group["place"][0], group.height))
+                groups.append((group["place"][0], group.height))
         size, digest = temporary.stat().st_size, sha256_file(temporary)
-    parts.append(Part(name=name, sha256=digest, rows=frame.height, bytes=size))
+    return Part(name=path.name, sha256=digest, rows=frame.height, bytes=size), groups
 
 
 def _row_groups(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from algstack import engine
 from algstack.dataset import Counts, Part, TaskRecord, sha256_file, written_atomically
 from algstack.errors import DatasetError
 from algstack.release import pages
@@ -72,7 +73,9 @@ def write_shard(task: ShardTask) -> TaskRecord:
     refused: Counter[str] = Counter()
     with written_atomically(path) as temporary:
         with pq.ParquetWriter(temporary, schema, **options(schema, max(shard.rows))) as writer:
-            for group, rows in zip(_ahead(merge(shard, task.runs)), shard.rows, strict=True):
+            # Each group is read, merged and cut into pages while the one before is written.
+            groups = engine.ahead(map(pages.paged, merge(shard, task.runs)))
+            for group, rows in zip(groups, shard.rows, strict=True):
                 if group.num_rows != rows:
                     raise _miscounted(shard, f"row group of {group.num_rows} rows instead of {rows}")
                 size += pc.sum(group.column("size")).as_py() or 0
@@ -89,20 +92,6 @@ def write_shard(task: ShardTask) -> TaskRecord:
         # What other stages dropped was counted by them.
         counts = Counts(documents=refused.total(), dropped=dict(sorted(refused.items())))
     return TaskRecord(task=shard.task, fingerprint=task.fingerprint, counts=counts, parts=(part,))
-
-
-def _ahead(groups: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """Yield row groups cut into pages, each read and merged while the one before is written."""
-    with ThreadPoolExecutor(1) as pool:
-
-        def next_one() -> pa.Table | None:
-            group = next(groups, None)
-            return None if group is None else pages.paged(group)
-
-        coming = pool.submit(next_one)
-        while (group := coming.result()) is not None:
-            coming = pool.submit(next_one)
-            yield group
 
 
 def merge(shard: Shard, folder: Path) -> Iterator[pa.Table]:
@@ -138,7 +127,7 @@ class _Cursor:
                 return None
             self._rows = self._file.read_row_group(group, use_threads=False)
         ids = self._rows.column("id")
-        rows = self._rows.num_rows if end is None else pc.sum(pc.less(ids, end), min_count=0).as_py()
+        rows = len(ids) if end is None else bisect_left(ids, end, key=pa.StringScalar.as_py)
         piece, self._rows = self._rows.slice(0, rows), self._rows.slice(rows)
         return piece if rows else None
 

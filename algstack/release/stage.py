@@ -26,7 +26,7 @@ from algstack.release.statistics import NOTHING, Statistics, measure, shard_path
 from algstack.workspace import DECIDING_STAGES, Context, Workspace, kept_documents
 
 STAGE = "release"
-CODE = "2"
+CODE = "3"
 """Raised when the same input gives another release."""
 
 CHECKSUMS = "SHA256SUMS"

@@ -133,13 +133,18 @@ def columns(
     top, left = top + 8, margin + tick_width + 12
     bottom = top + (180 if look.is_narrow else 226)
     end = look.width - margin
+    pitch = (end - left) / max(len(rows), 1)
+    shown = _fitting([row.label for row in rows], pitch, labelled)
+    if rows and rows[-1].label in shown:
+        # The last label is centred below its column and may be wider than that; it keeps clear of the edge.
+        overhang = text_width(rows[-1].label) * 12 / 14 / 2 - pitch / 2
+        end -= max(0, round(overhang - margin / 2))
+        pitch = (end - left) / len(rows)
     for tick in ticks:
         y = bottom - (bottom - top) * tick / highest
         drawn.append(f'<line x1="{left}" x2="{end}" y1="{y:.1f}" y2="{y:.1f}" stroke="{look.line}"/>')
         drawn.append(_text(left - 12, y + 4, human(tick), look.muted, anchor="end", size=12))
-    pitch = (end - left) / max(len(rows), 1)
     width = min(56.0, pitch * 0.78)
-    shown = _fitting([row.label for row in rows], pitch, labelled)
     for number, row in enumerate(rows):
         x = left + pitch * number + (pitch - width) / 2
         height = (bottom - top) * row.value / highest

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -312,7 +313,7 @@ def _difference(found: object, wanted: object, where: str = "") -> str:
             if found.get(key) != wanted.get(key):
                 return _difference(found.get(key), wanted.get(key), f"{where}.{key}")
     if isinstance(found, list) and isinstance(wanted, list):
-        for index, (one, other) in enumerate(zip(found, wanted, strict=False)):
+        for index, (one, other) in enumerate(zip_longest(found, wanted)):
             if one != other:
                 return _difference(one, other, f"{where}[{index}]")
     return f"{where} is {found!r:.80}, the data says {wanted!r:.80}"

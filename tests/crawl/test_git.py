@@ -74,3 +74,14 @@ def test_errors_say_what_and_where(repo: Path, tmp_path: Path, source: str, said
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match=said):
         stage.run(context_of(source, tmp_path), FewLanguages())
+
+
+def test_a_blob_that_is_not_there_is_refused_alone(repo: Path, tmp_path: Path) -> None:
+    name = git(repo, "rev-parse", "HEAD:a.lean")
+    (repo / ".git/objects" / name[:2] / name[2:]).unlink()
+    stage.run(context_of(SOURCE, tmp_path), FewLanguages())
+    at = tmp_path / "work/crawl/src"
+    assert [row["text"] for row in rows(at.glob("documents-*.parquet"))] == ["odd name"]
+    drops = {row["id"].rsplit(":")[-1]: row for row in rows(at.glob("decisions-*.parquet")) if not row["keep"]}
+    assert drops["a.lean"]["rule"] == "unreadable"
+    assert drops["a.lean"]["evidence"] == f"{name} missing"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -78,3 +79,33 @@ def test_a_signal_that_is_not_known_is_an_error(tmp_path: Path, config: Decontam
             *([str(tmp_path / "in.parquet")], tmp_path / "out", TableColumns(), config, RedactConfig(), 1),
             ["parse_error"],
         )
+
+
+def test_documents_are_read_once_but_for_those_of_a_repository_that_is_a_benchmark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problems = [f"{PROBLEM} And how many in year {year}, when she has {year + 7} hens?" for year in range(1900, 1906)]
+    (tmp_path / "copies").mkdir()
+    lines = [json.dumps({"question": text}) + "\n" for text in problems]
+    (tmp_path / "copies/hens.jsonl").write_text("".join(lines))
+    own = {"name": "hens", "path": "hens.jsonl", "text": ["question"]}
+    config = DecontaminateConfig.model_validate({"benchmark": [own], "folder": str(tmp_path / "copies")})
+    pl.DataFrame({"id": ["a"], "text": [FREE], "repo": ["own/clean"]}).write_parquet(tmp_path / "1.parquet")
+    rows = {"id": ["b", "c"], "text": ["\n".join(problems), "x = 1"], "repo": ["own/fork"] * 2}
+    pl.DataFrame(rows).write_parquet(tmp_path / "2.parquet")
+    reads: list[str] = []
+    frames = tables.TablePart.frames
+
+    def counted(part: tables.TablePart, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
+        reads.append(part.task.path.name)
+        return frames(part, columns)
+
+    monkeypatch.setattr(tables.TablePart, "frames", counted)
+    inputs = [str(tmp_path / "*.parquet")]
+    done = tables.run(inputs, tmp_path / "out", TableColumns(), config, RedactConfig())
+    assert reads == ["1.parquet", "2.parquet", "2.parquet"]
+    assert done.counts.dropped == {"benchmark-repository": 2}
+    assert tables.run(inputs, tmp_path / "out", TableColumns(), config, RedactConfig()) == done
+    other = config.model_copy(update={"action": "cut"})
+    tables.run(inputs, tmp_path / "out", TableColumns(), other, RedactConfig())
+    assert reads[3:] == ["1.parquet", "2.parquet"]  # what was found is known

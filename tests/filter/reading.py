@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from algstack.filter.language import Language, Rule
+from algstack.filter.predicates import MATHEMATICAL as WORDS
 from algstack.filter.syntax import Syntax
 
 Document = dict[str, str | None]
@@ -35,6 +36,12 @@ def first_drop(document: Document, language: Language) -> str | None:
 
 def drops(rule: Rule, document: Document, syntax: Syntax) -> bool:
     """Whether one rule drops a document."""
+    spared = rule.unless is not None and PREDICATES[rule.unless](document["text"] or "")
+    return not spared and fails(rule, document, syntax)
+
+
+def fails(rule: Rule, document: Document, syntax: Syntax) -> bool:
+    """Whether a document meets a rule's condition."""
     given = getattr(rule, rule.condition)
     if rule.condition == "predicate":
         return PREDICATES[given](document["text"] or "")
@@ -119,10 +126,17 @@ MATHEMATICAL_TAG = (
     "sequence|series|set-theory|simulation|statistic|symbolic|tensor|theorem|theory|topolog|vector"
 )
 
+
+def mathematical_words(text: str) -> bool:
+    beginning = ascii_lower(text[:100_000])
+    return sum(word in beginning for word in WORDS) >= 4
+
+
 PREDICATES = {
     "large-without-tests": large_without_tests,
     "little-mathematics": little_mathematics,
     "long-lines": long_lines,
+    "mathematical-words": mathematical_words,
     "not-english": lambda text: natural_language(text) != "en",
 }
 

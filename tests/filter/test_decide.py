@@ -71,6 +71,25 @@ def test_defects_of_the_published_filters(path: str, text: str, expected: str | 
     assert rule(path, text) == expected
 
 
+WORDS = "The determinant, an eigenvalue and the coefficients of a polynomial.\n"
+
+
+@pytest.mark.parametrize("path", ["a.c", "a.hs", "a.hpp", "a.py", "a.tex"])
+def test_words_of_mathematics_spare_what_imports_nothing(path: str) -> None:
+    text = "\\section{A}\n" + WORDS
+    assert rule(path, text) is None
+    assert rule(path, text.replace("polynomial", "function")) == "no-mathematics"
+    assert rule(path, text.upper()) == rule(path, text) or path == "a.tex", "in capitals, too"
+
+
+@pytest.mark.parametrize("path", ["a.jl", "a.m", "a.mm", "a.mpl", "a.py", "a.r", "a.typ", "a.v"])
+@pytest.mark.parametrize(
+    "text", ['<?xml version="1.0"?>\n', "<!DOCTYPE html>\n", '{"a": ["x", 1]}\n'], ids=["xml", "html", "json"]
+)
+def test_markup_is_no_program(path: str, text: str) -> None:
+    assert rule(path, text) is not None
+
+
 # What the published filters decide, by the profile that repeats them, and what ours do.
 @pytest.mark.parametrize(
     ("path", "text", "published", "ours"),
@@ -84,7 +103,7 @@ def test_defects_of_the_published_filters(path: str, text: str, expected: str | 
         pytest.param("a.py", "import jaxb\n", None, "no-mathematics", id="2.17-jaxb"),
         pytest.param("a.py", "import os, numpy\n", "no-import", None, id="2.17-second-import"),
         pytest.param("a.hs", "import Data.Complexity\n", None, "no-mathematics", id="2.17-complexity"),
-        pytest.param("a.mpl", '<?xml version="1.0"?>\n', "xml", "xml", id="xml-in-mpl"),
+        pytest.param("a.mpl", '<?xml version="1.0"?>\n', "xml", "no-statement", id="xml-in-mpl"),
         pytest.param("a.jl", '{"a": 1}\n', "not-julia", "not-julia", id="json-in-jl"),
     ],
 )

@@ -91,6 +91,9 @@ def test_fingerprint_ignores_examples_and_follows_rules(tmp_path: Path) -> None:
         pytest.param(
             'require_any = ["theorem "]', 'predicate = "englsh"', "unknown predicate `englsh`", id="predicate"
         ),
+        pytest.param(
+            "require_any", 'unless = "mathematical"\nrequire_any', "unknown predicate `mathematical`", id="unless"
+        ),
         pytest.param('name = "nilang"', 'name = "other"', "nilang.toml:1: `name`", id="name"),
         pytest.param('aliases = ["nil"]', 'use = ["generla"]', "unknown rule set .*`general`", id="rule-set"),
         pytest.param(

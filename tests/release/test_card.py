@@ -46,6 +46,7 @@ def test_the_hubs_own_names_of_types(made: tuple[Facts, Statistics, str]) -> Non
 def test_what_is_not_known_is_said(made: tuple[Facts, Statistics, str]) -> None:
     assert "**not** compared with benchmarks" in made[2]
     assert "MIT OR A\\|B" in made[2]
+    assert "The manifest asks for 98 % train, 1 % validation, 1 % test." in made[2]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,19 @@ from xml.etree import ElementTree
 import pytest
 
 from algstack.release.figures import png
-from algstack.release.svg import LIGHT, PHONE, Bar, Step, bars, columns, document, human, nice_ticks, waterfall
+from algstack.release.svg import (
+    LIGHT,
+    PHONE,
+    Bar,
+    Step,
+    bars,
+    columns,
+    document,
+    human,
+    nice_ticks,
+    text_width,
+    waterfall,
+)
 
 NASTY = "<script>\"&'</script> ∀"
 
@@ -48,3 +60,10 @@ def test_ticks_are_few_and_reach_the_largest(largest: float) -> None:
     assert all(
         str(int(tick)).rstrip("0") in ("", "1", "2", "3", "4", "5", "6", "8", "12", "15", "25", "75") for tick in ticks
     )
+
+
+def test_the_last_label_of_narrow_columns_keeps_clear_of_the_edge() -> None:
+    rows = [Bar(f"{percent} %", percent, "") for percent in range(20, 101)]
+    chart = columns("a", "t", "s", rows, PHONE, ["20 %", "60 %", "100 %"])
+    last = next(text for text in ElementTree.fromstring(document(chart)).iter() if text.text == "100 %")
+    assert float(last.attrib["x"]) + text_width("100 %") * 12 / 14 / 2 < PHONE.width - PHONE.margin / 3

@@ -108,6 +108,10 @@ def edit_the_card(old: str, new: str) -> Callable[[Path], None]:
     return edit
 
 
+def lose_a_language(release: Path) -> None:
+    shutil.rmtree(release / "data" / "lean")
+
+
 def remove(name: str) -> Callable[[Path], None]:
     return lambda release: (release / name).unlink()
 
@@ -132,6 +136,7 @@ def test_a_sound_release_passes_every_check(whole: Path) -> None:
         pytest.param(move_a_repository, "splits", "owner/repo-", id="a repository in two splits"),
         pytest.param(put_a_language_elsewhere, "languages", "agda", id="a language in another's folder"),
         pytest.param(lengthen_a_text, "texts", "`size`", id="a text of another length"),
+        pytest.param(lose_a_language, "card", "'lean'", id="a language that only the card has"),
         pytest.param(edit_the_card("num_examples: ", "num_examples: 1"), "card", "dataset_info", id="front matter"),
         pytest.param(edit_the_card("| lean | 96 |", "| lean | 97 |"), "card", "the data says", id="a table's number"),
         pytest.param(edit_the_card(": 120 documents", ": 999 documents"), "card", "999 documents", id="the first line"),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,11 @@ PARTITION_BYTES = 24 << 20
 
 MAX_PARTITIONS = 768
 """Each has an open file while the dump is read, and most systems allow 1,024."""
+
+PARTITIONS_A_TURN = 128
+"""Partitions that are written to together. They should get some 100 KB each: every buffer of every column costs
+something, however small it is. So of many partitions only some have their turn at each block of the dump, and the
+blocks wait in memory for the others."""
 
 FILE_BUFFER_BYTES = 1 << 15
 """Bytes of each partition that wait to be written: Arrow writes every buffer of every column by itself."""
@@ -283,6 +289,9 @@ class _Partitions:
 
     They are Arrow streams and not Parquet: of a Parquet file's many row groups the footer grows in memory as long as
     it is open, and there are hundreds.
+
+    At each block that comes, some of the partitions are written, with what the last blocks have for them; a block is
+    let go when all partitions have had their turn.
     """
 
     def __init__(self, folder: Path, name: str, count: int) -> None:
@@ -291,11 +300,16 @@ class _Partitions:
         paths = [str(partition_path(folder, number, name)) for number in range(count)]
         self._files = [pa.output_stream(path, compression=None, buffer_size=FILE_BUFFER_BYTES) for path in paths]
         self._writers = [pa.ipc.new_stream(file, SPILL, options=options) for file in self._files]
+        self._turns = -(-count // PARTITIONS_A_TURN)
+        self._turn = 0
+        self._held: deque[_Sorted | None] = deque()
 
     def __enter__(self) -> _Partitions:
         return self
 
     def __exit__(self, *error: object) -> None:
+        for _ in range(1, self._turns):
+            self._take_turn(None)
         for writer, file in zip(self._writers, self._files, strict=True):
             writer.close()
             file.close()
@@ -307,9 +321,28 @@ class _Partitions:
         if (np.diff(places) < 0).any():
             order = np.argsort(places, kind="stable")
             rows, places = rows.take(pa.array(order)), places[order]
-        ends = np.searchsorted(places, np.arange(self._count + 1))
-        for number in np.flatnonzero(np.diff(ends)).tolist():
-            self._writers[number].write_batch(rows.slice(ends[number], ends[number + 1] - ends[number]))
+        self._take_turn(_Sorted(rows, np.searchsorted(places, np.arange(self._count + 1))))
+
+    def _take_turn(self, block: _Sorted | None) -> None:
+        """Hold a block, and write those partitions whose turn it is."""
+        self._held.append(block)
+        for number in range(self._turn, self._count, self._turns):
+            pieces = [held.of(number) for held in self._held if held is not None]
+            if any(map(len, pieces)):
+                self._writers[number].write_table(pa.Table.from_batches(pieces).combine_chunks())
+        self._turn = (self._turn + 1) % self._turns
+        if len(self._held) == self._turns:
+            self._held.popleft()
+
+
+class _Sorted(NamedTuple):
+    """Rows by partition, and where those of each begin."""
+
+    rows: pa.RecordBatch
+    ends: Ids
+
+    def of(self, number: int) -> pa.RecordBatch:
+        return self.rows.slice(self.ends[number], self.ends[number + 1] - self.ends[number])
 
 
 def _partition_of(questions: Ids, count: int) -> Ids:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from algstack.decontaminate.provers.declaration import Declaration
 from algstack.decontaminate.provers.masks import STRING, mask
@@ -14,6 +15,8 @@ _OPENER = re.compile(
 )
 _BLOCKS = {"comment_block": re.compile(r"(?P<open>\(\*)|\*\)")}
 _LET = re.compile(r"\s*let\s+(?:rec\s+)?([\w'-]+|\[[^\]]*\]|\([^)]*\))\s*(?::[^=]*)?=\s*")
+_TOP_LET = re.compile(r"^let\b", re.MULTILINE)
+_LOCAL = re.compile(r"(?<![\w'])in(?![\w'])")
 _PROOF = re.compile(r"(?<![\w'])(?:\w*prove\w*|new_\w*definition|define\w*|new_axiom)(?![\w'])")
 _DEFINITION = re.compile(r"new_|define")
 
@@ -26,19 +29,28 @@ def declarations(text: str) -> list[Declaration]:
     while at < len(text):
         end = masked.text.find(";;", at)
         stop = end + 2 if end >= 0 else len(text)
-        declaration = _phrase(text, masked.text, at, stop, masked.is_whole and end >= 0)
-        if declaration:
-            found.append(declaration)
+        starts = [at, *_behind(masked.text, at, stop)]
+        for start, limit in pairwise([*starts, stop]):
+            declaration = _phrase(text, masked.text, start, limit, stop, masked.is_whole and end >= 0)
+            if declaration:
+                found.append(declaration)
+                break
         at = stop
     return found
 
 
-def _phrase(text: str, code: str, at: int, stop: int, is_whole: bool) -> Declaration | None:
-    """Return the declaration that a phrase of the top level is, or None."""
+def _behind(code: str, at: int, stop: int) -> list[int]:
+    """Return where other phrases of the top level begin in one that OCaml needs no `;;` to end."""
+    local = max((found.end() for found in _LOCAL.finditer(code, at, stop)), default=at)
+    return [found.start() for found in _TOP_LET.finditer(code, local, stop) if found.start() > at]
+
+
+def _phrase(text: str, code: str, at: int, limit: int, stop: int, is_whole: bool) -> Declaration | None:
+    """Return the declaration that a phrase of the top level is, or None; its first term stands before `limit`."""
     let = _LET.match(code, at, stop)
     if not let:
         return None
-    term = text.find("`", let.end(), stop)
+    term = text.find("`", let.end(), limit)
     proof = _PROOF.search(code, let.end(), term) if term >= 0 else None
     if term < 0 or code[term] != STRING or not (proof or not code[let.end() : term].strip()):
         return None  # neither a theorem nor, as in a benchmark, a term alone

@@ -8,14 +8,15 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from algstack.decontaminate.provers.declaration import Declaration
-from algstack.decontaminate.provers.masks import STRING, Masked, mask, without_comments
+from algstack.decontaminate.provers.masks import STRING, Masked, mask, without_comments, word_pattern
 
 _OPENER = re.compile(
-    r"""(?P<comment_block>\(\*)
-      | (?:\\<comment>|―|\\<\^marker>)\s*(?P<comment_block_cartouche>\\<open>|‹)
-      | (?P<string_block>\\<open>|‹)
-      | (?P<string>"(?:\\.|[^"\\])*" | `(?:\\.|[^`\\])*` | \{\*.*?\*\})
-      | (?P<unclosed>")""",
+    r"""[(\\―‹"`{](?:
+        (?P<comment_block>(?<=\()\*)
+      | (?:(?<=\\)<comment>|(?<=―)|(?<=\\)<\^marker>)\s*(?P<comment_block_cartouche>\\<open>|‹)
+      | (?P<string_block>(?<=\\)<open>|(?<=‹))
+      | (?P<string>(?<=")(?:\\.|[^"\\])*" | (?<=`)(?:\\.|[^`\\])*` | (?<=\{)\*.*?\*\})
+      | (?P<unclosed>(?<=")))""",
     re.VERBOSE | re.DOTALL,
 )
 _CARTOUCHE = re.compile(r"(?P<open>\\<open>|‹)|\\<close>|›")
@@ -50,13 +51,15 @@ _OUTER_TEXT = (
     "function_compile"
 )
 _OUTER = _OUTER_TEXT.split()
-_WORDS = sorted({*_THEOREMS, *_DEFINITIONS, *_OUTER}, key=lambda word: (-len(word), word))
+_WORDS = {*_THEOREMS, *_DEFINITIONS, *_OUTER}
 _TERMINAL = ("done", "sorry", "oops", r"\<proof>", "⟨proof⟩", "..", ".")
-_NOT_IN_NAME = r"(?<![\w.'\\<])"
+_PROOF_WORDS = ("proof", "qed", "subgoal", "by", "done", "sorry", "oops")
+_NOT_IN_NAME = r"(?<![\w.'\\<].)"  # before the character that is matched already
 _TOKEN = re.compile(
-    rf"""{_NOT_IN_NAME}(?P<outer>{"|".join(_WORDS)})(?![\w'.])
-       | {_NOT_IN_NAME}(?P<block>proof|qed|subgoal|by|done|sorry|oops)(?![\w'.])
-       | (?P<mark>\\<proof>|⟨proof⟩|(?<=\s)\.\.?(?=\s|\Z)|\{{|\}})""",
+    rf"""[a-zM\\⟨.{{}}](?:
+         {_NOT_IN_NAME}(?P<outer>{word_pattern(_WORDS)})(?![\w'.])
+       | {_NOT_IN_NAME}(?P<block>{word_pattern(_PROOF_WORDS)})(?![\w'.])
+       | (?P<mark>(?<=\\)<proof>|(?<=⟨)proof⟩|(?<=\s\.)\.?(?=\s|\Z)|(?<=[{{}}])))""",
     re.VERBOSE,
 )
 _HEADER = re.compile(
@@ -68,9 +71,15 @@ _HEADER = re.compile(
 _METHOD = re.compile(r"\s*(?:(?:[^\W\d][\w.']*|-)(?![\w'])|(?=\())")
 _MODIFIER = re.compile(r"(?:private|qualified)\s+\Z")
 _SCOPE = re.compile(r"\s*(?:begin\b|(?P<name>[^\W\d][\w.']*))")
+_PROOF_STARTS_TEXT = (
+    "by proof apply using unfolding including supply sorry oops done nitpick quickcheck sledgehammer subgoal back "
+    "defer prefer"
+)
 _PROOF_START = re.compile(
-    r"(?<![\w.'\\])(?:by|proof|apply|using|unfolding|including|supply|sorry|oops|done|nitpick|quickcheck|sledgehammer"
-    r"|subgoal|back|defer|prefer)(?![\w'.])|\\<proof>|⟨proof⟩|(?<=\s)\.\.?(?=\s|\Z)"
+    rf"""[a-z\\⟨.](?:
+         (?<![\w.'\\].)(?:{word_pattern(_PROOF_STARTS_TEXT.split())})(?![\w'.])
+       | (?<=\\)<proof>|(?<=⟨)proof⟩|(?<=\s\.)\.?(?=\s|\Z))""",
+    re.VERBOSE,
 )
 _BRACKETS = {"(": 1, "[": 1, ")": -1, "]": -1}
 _KEPT_IN_PROOF = ("text", "txt", "value", "ML_prf", "end", "begin", "notation", "text_raw")
@@ -90,7 +99,7 @@ def declarations(text: str) -> list[Declaration]:
     theory = re.search(r"(?<![\w.'])theory\s+([\w.'\"]+)", code)
     at, limit = 0, len(code)
     while at < limit and (token := _next_outer(code, at)):
-        word, at = token.group("outer"), token.end()
+        word, at = token.group(), token.end()
         if word in _THEOREMS:
             proof = _proof(code, at)
             found.append(_declaration(text, masked, token, proof, theory.group(1) if theory else None))

@@ -11,14 +11,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from algstack.decontaminate.provers.declaration import Declaration
-from algstack.decontaminate.provers.masks import Masked, line_end, line_start, mask, overlapping, without_comments
+from algstack.decontaminate.provers.masks import (
+    Masked,
+    line_end,
+    line_start,
+    mask,
+    overlapping,
+    without_comments,
+    word_pattern,
+)
 
 _OPENER = re.compile(
-    r"""(?P<line>--[^\n]*)
-      | (?P<comment_block>/-)
-      | (?P<string>(?<!\w)r"[^"]*" | (?<!\w)r(?P<fence>\#+)".*?"(?P=fence)
-        | "(?:\\.|[^"\\])*" | (?<![\w'!?])'(?:\\[^'\n]{1,8}|[^\\'\n])')
-      | (?P<unclosed>")""",
+    r"""[-/r"'](?:
+        (?P<line>(?<=-)-[^\n]*)
+      | (?P<comment_block>(?<=/)-)
+      | (?P<string>(?<!\w.)(?<=r)"[^"]*" | (?<!\w.)(?<=r)(?P<fence>\#+)".*?"(?P=fence)
+        | (?<=")(?:\\.|[^"\\])*" | (?<![\w'!?].)(?<=')(?:\\[^'\n]{1,8}|[^\\'\n])')
+      | (?P<unclosed>(?<=")))""",
     re.VERBOSE | re.DOTALL,
 )
 _BLOCKS = {"comment_block": re.compile(r"(?P<open>/-)|-/")}
@@ -60,14 +69,15 @@ _OTHERS_TEXT = (
 )
 _OTHERS = _OTHERS_TEXT.split()
 
-_WORDS = sorted({*_DECLARATIONS, *_MODIFIERS, *_SCOPED_PREFIXES, *_OTHERS}, key=lambda word: (-len(word), word))
-_NOT_IN_NAME = r"(?<![\w.'«!?₀-₉@])"
+_WORDS = {*_DECLARATIONS, *_MODIFIERS, *_SCOPED_PREFIXES, *_OTHERS}
+_NOT_IN_NAME = r"(?<![\w.'«!?₀-₉@].)"  # before the character that is matched already
 _TOKEN = re.compile(
-    rf"""{_NOT_IN_NAME}(?P<word>{"|".join(_WORDS)})(?![\w'!?₀-₉]|\.[^\s{{])
-       | (?P<attribute>@\[)
-       | (?<=\n)(?P<hash>\#\w+)
+    rf"""[a-z@\#\n](?:
+         {_NOT_IN_NAME}(?P<word>{word_pattern(_WORDS)})(?![\w'!?₀-₉]|\.[^\s{{])
+       | (?<=@)(?P<attribute>\[)
+       | (?<=\n\#)(?P<hash>\w+)
        | (?<=\n)[ \t]*\n(?P<unknown>[a-z][\w'!?]*)
-       | {_NOT_IN_NAME}(?P<nest>begin|match|calc)(?![\w'!?₀-₉.])""",
+       | {_NOT_IN_NAME}(?P<nest>{word_pattern(["begin", "match", "calc"])})(?![\w'!?₀-₉.]))""",
     re.VERBOSE,
 )
 _GOES_ON = frozenset(
@@ -203,7 +213,7 @@ def _tokens(text: str, masked: Masked) -> Iterator[tuple[int, int, str]]:
             skip_to = _closing(masked.text, found.end() - 1)
             yield found.start(), skip_to, "@["
         elif found.lastgroup == "hash":
-            yield found.start("hash"), found.end(), "#"
+            yield found.start(), found.end(), "#"
         elif found.lastgroup == "unknown":
             # A command that the file's own libraries define; all others are found by their words.
             word = found.group("unknown")
@@ -324,6 +334,8 @@ def _is_alternative(code: str, at: int, end: int) -> bool:
 
 
 def _ends_balance(code: str, start: int, end: int) -> bool:
+    if code.find("begin", start, end) < 0:
+        return True
     begins = len(re.findall(r"(?<![\w.'])begin(?![\w'.])", code[start:end]))
     ends = len(re.findall(r"(?<![\w.'])end(?![\w'])(?!\.\S)", code[start:end]))
     return begins <= ends

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ import pytest
 
 from algstack import manifest
 from algstack.crawl import stage
-from algstack.crawl.stackexchange import spill
-from algstack.crawl.stackexchange.dump import COMMENTS, USERS
+from algstack.crawl.stackexchange import dump, rows, spill
+from algstack.crawl.stackexchange.dump import COMMENTS, USERS, open_dump
 from algstack.crawl.stackexchange.source import read_dump
 from algstack.crawl.stackexchange.threads import Policy
 from algstack.documents import DOCUMENTS
@@ -163,6 +164,22 @@ def test_the_number_of_partitions_changes_nothing(tmp_path: Path, monkeypatch: p
 
     assert len(list((tmp_path / "many").glob("*.spill/posts-*"))) > 5
     assert one == many
+
+
+@pytest.mark.parametrize("block_bytes", [10**6, 80_000, 8_000], ids=["few blocks", "some", "many"])
+def test_partitions_have_all_rows_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int) -> None:
+    monkeypatch.setattr(spill, "PARTITION_BYTES", 10_000)
+    monkeypatch.setattr(spill, "PARTITIONS_A_TURN", 3)
+    monkeypatch.setattr(rows, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(dump, "CHUNK_BYTES", 4_000)
+    spilled = spill.spill(open_dump(dumps.write(tmp_path / "Posts.xml", whole()), SITE), tmp_path / "spill")
+
+    tables = [spill.read_partition(spilled, number, 0) for number in range(spilled.partitions)]
+
+    posts = [table.column("post").to_pylist() for table in tables]
+    assert len(posts) >= 5 * spill.PARTITIONS_A_TURN
+    assert sorted(chain(*posts)) == list(range(1, 801))
+    assert all(partition == sorted(partition) for partition in posts)
 
 
 def test_policies_of_a_source(tmp_path: Path) -> None:

@@ -32,6 +32,21 @@ def test_phrases() -> None:
     assert FILE[first.start : first.end].endswith("ADD_CLAUSES]);;")
 
 
+@pytest.mark.parametrize(
+    "before", ["let x = 3", "let helper x = x + 1", "open Num", "let rec f = function\n  | 0 -> 1\n  | n -> f (n - 1)"]
+)
+def test_a_theorem_behind_a_phrase_that_has_no_end(before: str) -> None:
+    theorem = "let ADD_SYM = prove (`!m n. m + n = n + m`, TAC);;"
+    found = declarations(f"{before}\n\n{theorem}\nlet y = 2;;\n")
+    assert [one.names for one in found] == [("ADD_SYM",)]
+    assert f"{before}\n\n{theorem}"[found[0].start : found[0].end] == theorem
+
+
+def test_a_local_theorem_is_a_part_of_the_one_around_it() -> None:
+    text = "let OUTER =\nlet inner = prove (`p`, TAC) in\nprove (`q`, MATCH_MP_TAC inner);;"
+    assert [(one.names, one.start, one.end) for one in declarations(text)] == [(("OUTER",), 0, len(text))]
+
+
 def test_no_end_is_not_whole() -> None:
     assert [one.is_whole for one in declarations("let A = prove (`x`, TAC)")] == [False]
 
