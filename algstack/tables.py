@@ -27,8 +27,8 @@ from algstack.errors import SourceError
 PORTION_BYTES = 32 * 2**20
 """Uncompressed bytes of a table that are looked at together."""
 
-TASK_BYTES = 256 * 2**20
-"""Uncompressed bytes of a table that make one task."""
+TASK_BYTES = 64 * 2**20
+"""Uncompressed bytes of a table that make one task: few enough that all workers end at about the same time."""
 
 _JSON_LINES = re.compile(r"\.(?:jsonl|ndjson|json)(?:\.(?:gz|zst|bz2))?\Z", re.IGNORECASE)
 

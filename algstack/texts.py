@@ -1,15 +1,19 @@
-"""A batch of texts as Arrow stores them: what kernels read, without a copy."""
+"""A batch of texts as kernels read them: in one piece of memory, or wherever each of them lies."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
 Offsets = NDArray[np.int64]
+
+INLINE = 12
+"""Bytes up to which a text stands in Arrow's view of it (https://arrow.apache.org/docs/format/Columnar.html)."""
 
 
 class Texts(NamedTuple):
@@ -25,6 +29,38 @@ def as_texts(series: pl.Series) -> Texts:
     _, offsets, data = array.buffers()
     bounds = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
     return Texts(np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8), bounds)
+
+
+class Places(NamedTuple):
+    """Text i is the `lengths[i]` bytes at `addresses[i]`, in UTF-8; `owner` keeps them there."""
+
+    addresses: NDArray[np.uint64]
+    lengths: NDArray[np.int64]
+    owner: Any
+
+    def take(self, rows: NDArray[Any]) -> Places:
+        """The texts of some rows, by number or by truth."""
+        return Places(self.addresses[rows], self.lengths[rows], self.owner)
+
+
+def places(series: pl.Series) -> Places:
+    """Return where the UTF-8 bytes of a series of strings lie, without a copy of them; null is an empty text."""
+    if series.null_count():
+        series = series.fill_null("")
+    array = series.to_arrow(compat_level=pl.CompatLevel.newest())
+    assert array.type == pa.string_view()
+    _, views, *buffers = array.buffers()
+    if not len(array):
+        return Places(np.zeros(0, np.uint64), np.zeros(0, np.int64), array)
+    fields = np.frombuffer(views, np.int32).reshape(-1, 4)[array.offset : array.offset + len(array)]
+    rows = np.arange(array.offset, array.offset + len(array))
+    addresses = (views.address + 4 + 16 * rows).astype(np.uint64)
+    lengths = fields[:, 0].astype(np.int64)
+    outside = lengths > INLINE
+    if outside.any():
+        starts = np.array([buffer.address for buffer in buffers], np.uint64)
+        addresses[outside] = starts[fields[outside, 2]] + fields[outside, 3].astype(np.uint64)
+    return Places(addresses, lengths, array)
 
 
 def read_only(data: Bytes) -> Bytes:

@@ -6,6 +6,9 @@ Each folder is searched for source files (unpacked Debian packages, checkouts, `
 Parquet file of The Stack's layout is read and written three times, on one core: by algstack, by the same rules read in
 plain Python (`tests/filter/reading.py`), and as it is. Prints MB of text a second for each, and for the decisions alone
 (`--dry-run`, nothing written) of the first two. An argument `LANG=FILE.parquet` names such a file that is there.
+
+With `--workers 2` only algstack and the copy are measured, by the clock, each with two processes on eight copies of a
+table: so nothing else may run on the machine.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from algstack import engine
 from algstack import tables as source_tables
 from algstack.documents import DECISIONS
 from algstack.filter import tables
@@ -43,35 +47,35 @@ def main() -> None:
     languages = load_languages(options.profile)
     ready = dict(folder.split("=", 1) for folder in options.folders if "=" in folder)
     files = gather([Path(folder) for folder in options.folders if "=" not in folder], languages, options.files)
-    print(f"profile {options.profile}, one core; MB of text a second, documents a second")
-    names = (
-        "documents",
-        "MB",
-        "algstack",
-        "docs/s",
-        "plain",
-        "copy",
-        "x plain",
-        "/ copy",
-        "decide",
-        "plain",
-        "x plain",
-    )
-    print(f"{'language':14}" + "".join(f"{name:>{width}}" for name, width in zip(names, WIDTHS, strict=True)))
+    print(heading(options))
     with tempfile.TemporaryDirectory() as scratch:
         for lang, rows in sorted(files.items()):
             table = write_table(Path(scratch) / f"{lang}.parquet", rows)
-            print(measured(table, lang, options.profile, Path(scratch)), flush=True)
+            print(line(table, lang, options, Path(scratch)), flush=True)
         for lang, path in sorted(ready.items()):
-            print(measured(Path(path), lang, options.profile, Path(scratch)), flush=True)
+            print(line(Path(path), lang, options, Path(scratch)), flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     print(f"peak memory of this process: {peak:.0f} MiB")
+
+
+def heading(options: argparse.Namespace) -> str:
+    if options.workers > 1:
+        names: tuple[str, ...] = ("documents", "MB", "algstack", "copy", "/ copy")
+        title = f"profile {options.profile}, {options.workers} workers; MB of text a second by the clock"
+    else:
+        names = ("documents", "MB", "algstack", "docs/s", "plain", "copy")
+        names += ("x plain", "/ copy", "decide", "plain", "x plain")
+        title = f"profile {options.profile}, one core; MB of text a second, documents a second"
+    columns = (f"{name:>{width}}" for name, width in zip(names, WIDTHS, strict=False))
+    return f"{title}\n{'language':14}{''.join(columns)}"
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", nargs="+", metavar="FOLDER")
     parser.add_argument("--profile", default="llemma", choices=["default", "llemma"])
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--no-plain", dest="plain", action="store_false", help="leave out the plain Python: minutes")
     parser.add_argument("--files", type=int, default=4_000, help="at most so many files of a language")
     return parser.parse_args()
 
@@ -110,7 +114,45 @@ def write_table(path: Path, rows: list[tuple[str, str]]) -> Path:
     return path
 
 
-def measured(table: Path, lang: str, profile: str, scratch: Path) -> str:
+def line(table: Path, lang: str, options: argparse.Namespace, scratch: Path) -> str:
+    if options.workers > 1:
+        return measured_by_clock(table, lang, options.profile, options.workers, scratch)
+    return measured(table, lang, options.profile, options.plain, scratch)
+
+
+COPIES = 8
+
+
+def measured_by_clock(table: Path, lang: str, profile: str, workers: int, scratch: Path) -> str:
+    size = COPIES * sum(len(text.encode()) for text in texts(table)) / 1e6
+    rows = COPIES * pq.ParquetFile(table).metadata.num_rows
+    inputs = scratch / f"inputs-{lang}"
+    inputs.mkdir()
+    inputs_ = [inputs / f"{number}.parquet" for number in range(COPIES)]
+    for path in inputs_:
+        path.symlink_to(table.resolve())
+    chosen = tables.table_filter(profile, None, [lang], TableColumns())
+    pairs = [(path, scratch / f"copy-{path.name}") for path in inputs_]
+    best = {"filter": float("inf"), "copy": float("inf")}
+    for _ in range(4):  # the first starts the processes
+        shutil.rmtree(scratch / "out", ignore_errors=True)
+        start = time.perf_counter()
+        tables.run([str(inputs)], scratch / "out", chosen, workers)
+        between = time.perf_counter()
+        list(engine.run(copied_pair, pairs, workers))
+        best["filter"] = min(best["filter"], between - start)
+        best["copy"] = min(best["copy"], time.perf_counter() - between)
+    return (
+        f"{lang:14}{rows:>10}{size:>8.1f}{size / best['filter']:>10.1f}{size / best['copy']:>10.1f}"
+        f"{best['copy'] / best['filter']:>8.2f}"
+    )
+
+
+def copied_pair(pair: tuple[Path, Path]) -> None:
+    copied(*pair)
+
+
+def measured(table: Path, lang: str, profile: str, with_plain: bool, scratch: Path) -> str:
     size = sum(len(text.encode()) for text in texts(table)) / 1e6
     rows = pq.ParquetFile(table).metadata.num_rows
     chosen = tables.table_filter(profile, None, [lang], TableColumns())
@@ -119,10 +161,12 @@ def measured(table: Path, lang: str, profile: str, scratch: Path) -> str:
     )
     filtered(warm, chosen, scratch / "warm")  # compiled kernels and models are loaded before the clock starts
     native = seconds(lambda: filtered(table, chosen, scratch / "out"))
-    plain = seconds(lambda: plainly_filtered(table, chosen.languages, lang, scratch / "plain"))
+    plain = plain_decide = float("nan")
+    if with_plain:
+        plain = seconds(lambda: plainly_filtered(table, chosen.languages, lang, scratch / "plain"), 2)
+        plain_decide = seconds(lambda: plainly_decided(table, chosen.languages, lang), 2)
     copy = seconds(lambda: copied(table, scratch / "copy.parquet"))
     decide = seconds(lambda: decided(table, chosen))
-    plain_decide = seconds(lambda: plainly_decided(table, chosen.languages, lang))
     return (
         f"{lang:14}{rows:>10}{size:>8.1f}{size / native:>10.1f}{rows / native:>10.0f}{size / plain:>8.1f}"
         f"{size / copy:>8.1f}{plain / native:>9.1f}{copy / native:>8.2f}"
@@ -135,10 +179,10 @@ def texts(table: Path) -> Iterator[str]:
         yield from batch.column(0).to_pylist()
 
 
-def seconds(work: Callable[[], None]) -> float:
-    """Seconds of processor time, which other work on the machine does not lengthen; the better of two runs."""
+def seconds(work: Callable[[], None], runs: int = 6) -> float:
+    """Seconds of processor time, which other work on the machine lengthens less; the best of some runs."""
     best = float("inf")
-    for _ in range(2):
+    for _ in range(runs):
         start = time.process_time()
         work()
         best = min(best, time.process_time() - start)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from algstack import natural
+from algstack.filter import scan
 
 
 @dataclass(frozen=True)
@@ -43,20 +44,9 @@ def _line_length(column: str) -> pl.Expr:
 
 
 def _has_long_lines(column: str) -> pl.Expr:
-    return pl.struct(text=column, bytes="bytes").map_batches(_long_lined, return_dtype=pl.Boolean)
-
-
-def _long_lined(batch: pl.Series) -> pl.Series:
-    """Count the lines of whole texts only where those of the beginning are too few: seldom."""
-    frame = batch.struct.unnest()
-    beginnings = frame.select(text=pl.col("text").str.head(LONG_LINES_FROM), bytes="bytes")
-    found = beginnings.select(_is_long("text")).to_series()
-    rest = frame.filter(found)
-    return found.scatter(found.arg_true(), rest.select(_is_long("text")).to_series()) if rest.height else found
-
-
-def _is_long(column: str) -> pl.Expr:
-    return (pl.col("bytes") >= LONG_LINES_FROM) & (_line_length(column) > LONG_LINE)
+    return (pl.col("bytes") >= LONG_LINES_FROM) & pl.col(column).map_batches(
+        lambda texts: scan.has_long_lines(texts, LONG_LINE), return_dtype=pl.Boolean
+    )
 
 
 def _language(column: str) -> pl.Expr:

@@ -8,14 +8,16 @@ default one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from algstack.documents import clip
-from algstack.filter import patterns, scan
+from algstack.filter import automaton, scan
 from algstack.filter.language import Language, Languages, Sign
+from algstack.texts import Places, places
 
 WINDOWS = (4_000, 20_000, 100_000)
 """Characters at the beginning of a text in which signs are sought: more only where few leave it open."""
@@ -98,14 +100,17 @@ def _recognised(
     """Decide a group of documents that share an extension: columns `row`, `owner`, `found`."""
     winner = np.zeros(len(texts), np.int64)
     open_rows = np.arange(len(texts))
+    where = places(texts)
     for window in WINDOWS:
-        scores = _Scores(texts.gather(open_rows).str.head(window))
+        scores = _Scores(scan.beginnings(where.take(open_rows), window), rivals)
         for number, rival in enumerate(rivals):
             scores.compete(rival, number, SAID if rival.name == said else 0)
         winner[open_rows] = scores.winner
         # A text that the first window holds whole has nothing more to say.
-        more = texts.gather(open_rows).str.len_bytes().to_numpy() > window
+        more = where.lengths[open_rows] > window
         open_rows = open_rows[scores.is_close() & more]
+        if not len(open_rows):
+            break
     names = pl.Series("found", [rivals[int(number)].name for number in winner], pl.String)
     wanted = pl.col("found").is_in(list(languages))
     found = group.select("row", "owner").with_columns(names)
@@ -115,11 +120,12 @@ def _recognised(
 class _Scores:
     """The contest of the languages for each of some texts: who leads, with how many points, and who is next."""
 
-    def __init__(self, texts: pl.Series) -> None:
+    def __init__(self, texts: Places, rivals: Sequence[Language]) -> None:
         self._texts = texts
-        self._best = np.full(len(texts), -1, np.int64)
-        self._next = np.full(len(texts), -1, np.int64)
-        self.winner = np.zeros(len(texts), np.int64)
+        self._rivals = rivals
+        self._best = np.full(len(texts.lengths), -1, np.int64)
+        self._next = np.full(len(texts.lengths), -1, np.int64)
+        self.winner = np.zeros(len(texts.lengths), np.int64)
 
     def is_close(self) -> NDArray[np.bool_]:
         """Whether more text might decide otherwise."""
@@ -128,22 +134,15 @@ class _Scores:
     def compete(self, rival: Language, number: int, start: int = 0) -> None:
         """Let one language take the texts in which it has more points than any before it; `start` it has anyway.
 
-        Only texts in which it can come near are looked at: first one pattern asks for any sign that could bring it
-        there.
+        Only texts in which it can come near are looked at: those that have a sign which could bring it there.
         """
-        signs = sorted(rival.signs, key=lambda sign: -sign.points)
-        left = sum(max(sign.points, 0) for sign in signs)
-        rows = np.flatnonzero(self._best - LEAD < start + left)
-        rows = rows[self._is_open(rows, signs, start)]
-        frame = _views(self._texts.gather(rows), rival)
-        points = np.full(len(rows), start, np.int64)
-        for sign in signs:
-            left -= max(sign.points, 0)
-            points += sign.points * frame.select(_found(sign)).to_series().to_numpy()
-            is_near = points + left > self._best[rows] - LEAD
-            if not is_near.all():
-                rows, frame, points = rows[is_near], frame.filter(is_near), points[is_near]
-        self._enter(rows, points, number)
+        most = start + sum(max(sign.points, 0) for sign in rival.signs)
+        rows = np.flatnonzero(self._best - LEAD < most)
+        rows = rows[self._is_open(rows, rival.signs, start)]
+        if not len(rows):
+            return
+        found = _signs_in(self._texts.take(rows), rival, rival.signs)
+        self._enter(rows, start + found @ np.array([sign.points for sign in rival.signs], np.int64), number)
 
     def _is_open(self, rows: NDArray[np.intp], signs: Sequence[Sign], start: int) -> NDArray[np.bool_]:
         """Whether a language may come near in each row: the first always does, and so does what has a start."""
@@ -152,10 +151,19 @@ class _Scores:
             return np.ones(len(rows), np.bool_)
         weak = sum(sign.points for sign in signs if 0 < sign.points < STRONG)
         needs_strong = ~is_open & (self._best[rows] - LEAD >= weak)
+        # In few texts stands a sign of another language, comments included.
         for where, least in ((needs_strong, STRONG), (~is_open & ~needs_strong, 1)):
-            # In few texts stands a sign of another language, comments included.
-            is_open[where] = _has_sign(self._texts.gather(rows[where]), signs, least)
+            asked = np.flatnonzero(where)
+            if len(self._rivals) > 2:
+                asked = asked[self._has_foreign_sign[rows[asked]]]
+            if len(asked):
+                is_open[asked] = _has_sign(self._texts.take(rows[asked]), signs, least)
         return is_open
+
+    @cached_property
+    def _has_foreign_sign(self) -> NDArray[np.bool_]:
+        """Whether any sign of any language but the first stands in each text: mostly one pass says no for all."""
+        return _has_sign(self._texts, [sign for rival in self._rivals[1:] for sign in rival.signs], 1)
 
     def _enter(self, rows: NDArray[np.int64], points: Points, number: int) -> None:
         leads = points > self._best[rows]
@@ -164,37 +172,30 @@ class _Scores:
         self._best[rows[leads]] = points[leads]
 
 
-def _has_sign(texts: pl.Series, signs: Sequence[Sign], least: int) -> NDArray[np.bool_]:
+def _has_sign(texts: Places, signs: Sequence[Sign], least: int) -> NDArray[np.bool_]:
     """Whether a sign of at least so many points stands in each text, comments included."""
     matches = [sign.match for sign in signs if sign.points >= least]
-    if not matches or not len(texts):
-        return np.zeros(len(texts), np.bool_)
-    return texts.str.contains(patterns.compiled(matches)).to_numpy()
+    return automaton.any_of(texts, matches)
 
 
-def _views(texts: pl.Series, language: Language) -> pl.DataFrame:
-    views = [texts.alias("text")]
-    if any(sign.where == "code" for sign in language.signs):
-        views.append(scan.code(texts, language.syntax))
-    return pl.DataFrame(views)
-
-
-def _found(sign: Sign) -> pl.Expr:
-    return pl.col(sign.where).str.contains(patterns.compiled([sign.match]))
+def _signs_in(texts: Places, language: Language, signs: Sequence[Sign]) -> NDArray[np.bool_]:
+    """Which of a language's signs (a column) stand in each text (a row)."""
+    found = np.zeros((len(texts.lengths), len(signs)), np.bool_)
+    for where in ("text", "code"):
+        numbers = [number for number, sign in enumerate(signs) if sign.where == where]
+        if numbers:
+            view = texts if where == "text" else scan.blanked(texts, language.syntax)
+            found[:, numbers] = automaton.find(view, [signs[number].match for number in numbers])
+    return found
 
 
 def evidence(texts: pl.Series, language: Language) -> pl.Series:
     """Name, for each text, the language and its strongest signs that stand there."""
     ordered = sorted((sign for sign in language.signs if sign.points > 0), key=lambda sign: -sign.points)
-    if not ordered:
-        return pl.Series("evidence", [f"{language.title}: nothing speaks for another language"] * len(texts), pl.String)
-    frame = _views(texts.str.head(WINDOWS[0]), language).with_row_index("row")
-    seen: list[list[str]] = [[] for _ in range(len(texts))]
-    for sign in ordered:
-        frame = frame.filter([len(seen[row]) < SHOWN for row in frame["row"]])
-        for row in frame.filter(_found(sign).fill_null(False))["row"]:
-            seen[row].append(f"`{sign.match}`")
+    matches = [f"`{sign.match}`" for sign in ordered]
+    names = [
+        ", ".join([matches[number] for number in np.flatnonzero(found)[:SHOWN]])
+        for found in _signs_in(scan.beginnings(places(texts), WINDOWS[0]), language, ordered)
+    ]
     nothing = "nothing speaks for another language"
-    return pl.Series(
-        "evidence", [clip(f"{language.title}: {', '.join(signs) or nothing}") for signs in seen], pl.String
-    )
+    return pl.Series("evidence", [clip(f"{language.title}: {name or nothing}") for name in names], pl.String)

@@ -11,14 +11,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import numpy as np
 import polars as pl
 
 from algstack.documents import clip
-from algstack.filter import patterns, predicates, scan
+from algstack.filter import automaton, patterns, predicates, scan
+from algstack.filter.automaton import Found
 from algstack.filter.language import Language, Rule
 from algstack.filter.syntax import Syntax
+from algstack.texts import Places, places
 
 SHOWN_WORDS = 8
+BEGINNINGS = (scan.HEAD, 10 * scan.HEAD)
+"""Characters in which a pattern is sought before whole texts are rid of their comments."""
+
 CONTEXT = 60
 """Bytes shown on each side of a match."""
 
@@ -29,10 +35,10 @@ Evidence = Callable[[pl.DataFrame], pl.Series]
 class Check:
     """A rule made ready.
 
-    `dropped` says of each row, never null, whether the rule drops it. A rule that looks at the `code` has a `pattern`
-    instead, which must be found (`required`), or must not, both in the text and in its code: so that only the texts
-    that have it anywhere need be rid of their comments. What `spared` holds for is not dropped. `evidence` says what
-    dropped rows show.
+    `dropped` says of each row, never null, whether the rule drops it; or else `sought` must be found (`required`), or
+    must not. What must be found in `code` must be found both in the text and in its code: so that only the texts that
+    have it anywhere need be rid of their comments. What `spared` holds for is not dropped. `evidence` says what dropped
+    rows show.
     """
 
     rule: str
@@ -40,7 +46,7 @@ class Check:
     column: str
     evidence: Evidence
     dropped: pl.Expr | None = None
-    pattern: str = ""
+    sought: Sought | None = None
     required: bool = False
     spared: pl.Expr | None = None
 
@@ -53,27 +59,51 @@ class Check:
         return found
 
     def _found(self, batch: pl.DataFrame, syntax: Syntax) -> pl.Series:
-        if self.dropped is not None:
-            return batch.select(self.dropped.alias("dropped")).to_series()
-        found = batch["text"].str.contains(self.pattern)
-        if found.any():
-            texts = batch["text"].filter(found)
-            found = found.scatter(found.arg_true(), _in_code(texts, self.pattern, syntax))
-        return ~found if self.required else found
+        if self.sought is None:
+            return batch.select(self.dropped).to_series()
+        texts = batch["text" if self.column == "code" else self.column]
+        found = self.sought.stands_in_texts(texts)
+        if self.column == "code":
+            found[found] = _in_code(places(texts).take(found), self.sought, syntax)
+        return pl.Series("dropped", ~found if self.required else found)
 
 
-def _in_code(texts: pl.Series, pattern: str, syntax: Syntax) -> pl.Series:
+@dataclass(frozen=True)
+class Sought:
+    """What a rule looks for: `pattern` as Polars takes it, `parts` as a filter file has it, if it has patterns."""
+
+    pattern: str
+    parts: tuple[str, ...] = ()
+
+    def stands_in_texts(self, texts: pl.Series) -> Found:
+        """Whether it stands in each text."""
+        return self.stands_in(places(texts)) if self.parts else texts.str.contains(self.pattern).to_numpy()
+
+    def stands_in(self, texts: Places) -> Found:
+        """The same of texts that are not Polars'."""
+        if not self.parts:
+            return scan.as_series(texts).str.contains(self.pattern).to_numpy()
+        return automaton.any_of(texts, self.parts)
+
+    def followed(self) -> Sought:
+        """The same with one more character after it."""
+        return Sought(f"(?:{self.pattern})(?s:.)", tuple(f"(?:{part})(?s:.)" for part in self.parts))
+
+
+def _in_code(texts: Places, sought: Sought, syntax: Syntax) -> Found:
     """Say of each text whether a pattern is found in its code.
 
     Mostly the first lines settle it. What comments and strings are there does not depend on what follows, but for a
     token that is cut off: so the last characters are left out. One more must follow the match, so that the end of what
     was cut off is not taken for the text's end.
     """
-    beginnings = scan.code(texts.str.head(scan.HEAD), syntax).str.head(-scan.LONGEST_TOKEN)
-    found = beginnings.str.contains(f"(?:{pattern})(?s:.)")
-    if not found.all():
-        rest = texts.filter(~found)
-        found = found.scatter((~found).arg_true(), scan.code(rest, syntax).str.contains(pattern))
+    found = np.zeros(len(texts.lengths), np.bool_)
+    for characters in BEGINNINGS:
+        left = np.flatnonzero(~found)
+        code = scan.blanked(scan.beginnings(texts.take(left), characters), syntax)
+        found[left] = sought.followed().stands_in(scan.without_end(code, scan.LONGEST_TOKEN))
+    left = np.flatnonzero(~found)
+    found[left] = sought.stands_in(scan.blanked(texts.take(left), syntax))
     return found
 
 
@@ -113,8 +143,11 @@ def _ready(rule: Rule) -> Check:
     column, pattern = _target(rule)
     required = rule.condition.startswith("require")
     evidence = _said(pl.lit(_wanted(rule))) if required else _seen(column, pattern)
-    if column == "code":
-        return Check(rule.id, rule.reason, column, evidence, None, pattern, required)
+    sought = Sought(pattern, _parts(rule))
+    # What must stand at the beginning is seen at once by Polars' engine; the automaton would go on to the end.
+    is_text = bool(sought.parts) and not any(r"\A" in part for part in sought.parts)
+    if column == "code" or is_text:
+        return Check(rule.id, rule.reason, column, evidence, None, sought, required)
     found = pl.col(column).str.contains(pattern)
     return Check(rule.id, rule.reason, column, evidence, (~found if required else found).fill_null(False))
 
@@ -133,6 +166,16 @@ def _target(rule: Rule) -> tuple[str, str]:
             return "path", patterns.compiled(given, rule.ignore_case)
         case _:
             return "repo", patterns.compiled(given, rule.ignore_case)
+
+
+def _parts(rule: Rule) -> tuple[str, ...]:
+    """A rule's patterns one by one, each with its case; none if it has words."""
+    if not rule.condition.endswith("match"):
+        return ()
+    given: tuple[str, ...] = getattr(rule, rule.condition)
+    return tuple(
+        f"(?i:{part.removeprefix('(?i)')})" if rule.ignore_case or part.startswith("(?i)") else part for part in given
+    )
 
 
 def _wanted(rule: Rule) -> str:

@@ -1,6 +1,6 @@
 """Native scans of text: how dense its digits are, and what is left of it without comments and strings.
 
-Both are numba kernels straight over the bytes of a whole batch of texts.
+Both are numba kernels straight over the bytes of a whole batch of texts, where Polars has them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
+from algstack.filter.memory import bytes_at, words_at
 from algstack.filter.syntax import Syntax
-from algstack.texts import Bytes, as_texts
+from algstack.texts import Bytes, Places, places
 
 LINE_COMMENT, BLOCK_COMMENT, STRING, LONG_STRING = range(4)
 NEWLINE, CARRIAGE_RETURN, SPACE, QUOTE, BACKSLASH = 10, 13, 32, 39, 92
@@ -35,11 +36,10 @@ def densities(series: pl.Series) -> pl.DataFrame:
 
     Whitespace is what Python's `str.split()` splits at, as in AlgebraicStack's `numerical_density`.
     """
-    texts = as_texts(series)
+    texts = places(series)
     digits = np.zeros(len(series), np.int64)
     characters = np.zeros(len(series), np.int64)
-    whole = len(texts.data) // 8 * 8
-    _count(texts.data, texts.data[:whole].view(np.uint64), texts.offsets, digits, characters)
+    _count(texts.addresses, texts.lengths, digits, characters)
     return pl.DataFrame({"digits": digits, "characters": characters})
 
 
@@ -52,22 +52,20 @@ _BLOCK = 255
 
 
 @njit(cache=True, nogil=True)
-def _count(data: Bytes, words: Any, offsets: Any, digits: Any, characters: Any) -> None:
-    for row in range(len(offsets) - 1):
-        begin, end = offsets[row], offsets[row + 1]
-        first, last = min((begin + 7) >> 3, end >> 3), end >> 3
-        if first << 3 < begin:
-            first = last = begin >> 3  # too short for a whole word: all of it is counted byte by byte
-            found_digits, found, high = _count_bytes(data, begin, end)
-        else:
-            found_digits, found, high = _count_words(words, first, last)
-            for left, right in ((begin, first << 3), (last << 3, end)):
-                more_digits, more, more_high = _count_bytes(data, left, right)
-                found_digits += more_digits
-                found += more
-                high |= more_high
+def _count(addresses: Any, lengths: Any, digits: Any, characters: Any) -> None:
+    for row in range(len(addresses)):
+        address, length = addresses[row], lengths[row]
+        data = bytes_at(address, length)
+        first = min(np.int64(-address & np.uint64(7)), length)  # from here on words stand at multiples of eight
+        words = words_at(address + np.uint64(first), (length - first) >> 3)
+        found_digits, found, high = _count_words(words)
+        for left, right in ((0, first), (first + 8 * len(words), length)):
+            more_digits, more, more_high = _count_bytes(data, left, right)
+            found_digits += more_digits
+            found += more
+            high |= more_high
         digits[row] = found_digits
-        characters[row] = found - _wide_spaces(data, begin, end) if high else found
+        characters[row] = found - _wide_spaces(data) if high else found
 
 
 @njit(cache=True, nogil=True)
@@ -83,12 +81,12 @@ def _count_bytes(data: Bytes, begin: int, end: int) -> tuple[int, int, bool]:
 
 
 @njit(cache=True, nogil=True)
-def _count_words(words: Any, first: int, last: int) -> tuple[int, int, bool]:
+def _count_words(words: Any) -> tuple[int, int, bool]:
     """Count digits and non-whitespace characters of whole words; say whether any byte is beyond ASCII."""
     digits, others, every = 0, 0, np.uint64(0)
-    for block in range(first, last, _BLOCK):
+    for block in range(0, len(words), _BLOCK):
         block_digits, block_others = np.uint64(0), np.uint64(0)
-        for i in range(block, min(block + _BLOCK, last)):
+        for i in range(block, min(block + _BLOCK, len(words))):
             word = words[i]
             every |= word
             low = word & _LOW
@@ -102,7 +100,7 @@ def _count_words(words: Any, first: int, last: int) -> tuple[int, int, bool]:
             block_others += (is_space | continues) >> np.uint64(7)
         digits += _sum_of_bytes(block_digits)
         others += _sum_of_bytes(block_others)
-    return digits, 8 * (last - first) - others, (every & _HIGH) != 0
+    return digits, 8 * len(words) - others, (every & _HIGH) != 0
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -120,10 +118,10 @@ def _sum_of_bytes(word: Any) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _wide_spaces(data: Bytes, begin: int, end: int) -> int:
+def _wide_spaces(data: Bytes) -> int:
     """Count whitespace beyond ASCII: U+0085, 00A0, 1680, 2000-200A, 2028, 2029, 202F, 205F, 3000."""
-    found = 0
-    for i in range(begin, end - 1):
+    found, end = 0, len(data)
+    for i in range(end - 1):
         first = data[i]
         if first < 0xC2 or first > 0xE3:
             continue
@@ -142,10 +140,35 @@ def _wide_spaces(data: Bytes, begin: int, end: int) -> int:
     return found
 
 
-class _Table(NamedTuple):
-    """A syntax as arrays: `first` marks the bytes that can begin a token; tokens come longest first."""
+def has_long_lines(series: pl.Series, length: int) -> pl.Series:
+    """Say of each text whether its lines have more than `length` bytes on average; a last line may be empty."""
+    texts = places(series)
+    found = np.zeros(len(series), np.bool_)
+    _long_lined(texts.addresses, texts.lengths, length, found)
+    return pl.Series(found)
 
-    first: Bytes
+
+@njit(cache=True, nogil=True)
+def _long_lined(addresses: Any, lengths: Any, length: int, found: Any) -> None:
+    """Count lines only until there are enough of them."""
+    for row in range(len(addresses)):
+        data = bytes_at(addresses[row], lengths[row])
+        lines, at = 1, 0
+        while at < len(data) and len(data) / lines > length:
+            lines += data[at] == NEWLINE
+            at += 1
+        found[row] = len(data) / lines > length
+
+
+class _Table(NamedTuple):
+    """A syntax as arrays; tokens come longest first.
+
+    Bit t of `firsts[byte]` says that token t begins with this byte, of `seconds[byte]` that it may go on with it: so
+    two bytes mostly tell whether a token stands somewhere. OTHER is the bit of what is no token but must be looked at.
+    """
+
+    firsts: NDArray[np.uint32]
+    seconds: NDArray[np.uint32]
     kinds: Bytes
     opens: Bytes
     open_lengths: NDArray[np.int64]
@@ -158,19 +181,99 @@ class _Table(NamedTuple):
     character_quotes: bool
 
 
+OTHER = np.uint32(1 << 31)
+SHARED = 30
+"""The bit of the tokens that have none of their own: where there are more than anyone has seen."""
+
+
 def code(series: pl.Series, syntax: Syntax) -> pl.Series:
     """Return the texts with comments, and what stands in strings, replaced by as many spaces.
 
     Line ends stay, so that line numbers and offsets are those of the text.
     """
-    texts = as_texts(series)
-    out = texts.data[texts.offsets[0] : texts.offsets[-1]].copy()
-    _blank(texts.data, texts.offsets, out, *_table(syntax))
-    bounds = texts.offsets - texts.offsets[0]
-    buffers = [None, pa.py_buffer(np.ascontiguousarray(bounds)), pa.py_buffer(out)]
-    blanked = pl.from_arrow(pa.Array.from_buffers(pa.large_string(), len(series), buffers))
-    assert isinstance(blanked, pl.Series)
-    return blanked.alias("code")
+    return as_series(blanked(places(series), syntax)).alias("code")
+
+
+def as_series(texts: Places) -> pl.Series:
+    """Return texts as Polars has them: a copy, unless they lie as `blanked` has put them."""
+    if not isinstance(texts.owner, _Blanked):
+        texts = blanked(texts, Syntax())
+    buffers = [None, pa.py_buffer(texts.owner.bounds), texts.owner.content]
+    series = pl.from_arrow(pa.Array.from_buffers(pa.large_string(), len(texts.lengths), buffers))
+    assert isinstance(series, pl.Series)
+    return series
+
+
+class _Blanked(NamedTuple):
+    """Text i is `content[bounds[i]:bounds[i + 1]]`."""
+
+    bounds: NDArray[np.int64]
+    content: pa.Buffer
+
+
+def blanked(texts: Places, syntax: Syntax) -> Places:
+    """The same as `code`, of texts wherever they lie."""
+    bounds = np.zeros(len(texts.lengths) + 1, np.int64)
+    np.cumsum(texts.lengths, out=bounds[1:])
+    content = pa.allocate_buffer(bounds[-1])  # from a pool: pages that were used before need not be made again
+    _blank(texts.addresses, texts.lengths, bounds, np.frombuffer(content, np.uint8), *_table(syntax))
+    return Places(bounds[:-1].astype(np.uint64) + np.uint64(content.address), texts.lengths, _Blanked(bounds, content))
+
+
+def beginnings(texts: Places, characters: int) -> Places:
+    """The first characters of each text."""
+    lengths = np.zeros_like(texts.lengths)
+    _cut(texts.addresses, texts.lengths, characters, lengths)
+    return Places(texts.addresses, lengths, texts)
+
+
+def without_end(texts: Places, characters: int) -> Places:
+    """All but the last characters of each text."""
+    lengths = np.zeros_like(texts.lengths)
+    _cut_end(texts.addresses, texts.lengths, characters, lengths)
+    return Places(texts.addresses, lengths, texts)
+
+
+@njit(cache=True, nogil=True)
+def _cut(addresses: Any, lengths: Any, characters: int, cut: Any) -> None:
+    for row in range(len(addresses)):
+        data = bytes_at(addresses[row], lengths[row])
+        left, end = characters, 0
+        while left and end + left < len(data):
+            # So many bytes are fewer characters: by as many as there are bytes that only go on with one.
+            part = data[end : end + left]
+            end, left = end + left, _continuing(part)
+        if left:
+            end = len(data)
+        while end < len(data) and (data[end] & 0xC0) == 0x80:
+            end += 1
+        cut[row] = end
+
+
+@njit(cache=True, nogil=True)
+def _continuing(data: Bytes) -> Any:
+    """Count the bytes that do not begin a character: in stretches whose count fits into a byte, many at a time."""
+    total = np.int64(0)
+    for begin in range(0, len(data), 128):
+        found = np.uint8(0)
+        for byte in data[begin : begin + 128]:
+            found += np.uint8((byte & np.uint8(0xC0)) == np.uint8(0x80))
+        total += found
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _cut_end(addresses: Any, lengths: Any, characters: int, cut: Any) -> None:
+    for row in range(len(addresses)):
+        data = bytes_at(addresses[row], lengths[row])
+        end = len(data)
+        for _ in range(characters):
+            end -= 1
+            while end > 0 and (data[end] & 0xC0) == 0x80:
+                end -= 1
+            if end <= 0:
+                break
+        cut[row] = max(end, 0)
 
 
 @lru_cache(maxsize=256)
@@ -182,15 +285,21 @@ def _table(syntax: Syntax) -> _Table:
         for quote in syntax.strings
     ]
     tokens.sort(key=lambda token: (-len(token[1]), token))
-    first = np.zeros(256, np.uint8)
-    for _, opening, _ in tokens:
-        first[opening.encode()[0]] = 1
-    first[QUOTE] |= syntax.character_quotes
-    first[BACKSLASH] |= syntax.escape_everywhere
     openings = [token[1].encode() for token in tokens]
     closings = [token[2].encode() for token in tokens]
+    firsts = np.zeros(256, np.uint32)
+    seconds = np.full(256, OTHER, np.uint32)
+    for number, opening in enumerate(openings):
+        bit = np.uint32(1 << min(number, SHARED))
+        firsts[opening[0]] |= bit
+        seconds[opening[1] if len(opening) > 1 else slice(None)] |= bit
+    if syntax.character_quotes:
+        firsts[QUOTE] |= OTHER
+    if syntax.escape_everywhere:
+        firsts[BACKSLASH] |= OTHER
     return _Table(
-        first=first,
+        firsts=firsts,
+        seconds=seconds,
         kinds=np.array([token[0] for token in tokens], np.uint8),
         opens=_matrix(openings),
         open_lengths=np.array([len(token) for token in openings], np.int64),
@@ -212,8 +321,8 @@ def _matrix(tokens: list[bytes]) -> Bytes:
 
 
 @njit(cache=True, nogil=True)
-def _stands_at(data: Bytes, at: int, end: int, token: Bytes, length: int) -> bool:
-    if at + length > end:
+def _stands_at(data: Bytes, at: int, token: Bytes, length: int) -> bool:
+    if at + length > len(data):
         return False
     for k in range(length):  # noqa: SIM110 (numba compiles the loop, not a generator)
         if data[at + k] != token[k]:
@@ -223,10 +332,12 @@ def _stands_at(data: Bytes, at: int, end: int, token: Bytes, length: int) -> boo
 
 @njit(cache=True, nogil=True)
 def _blank(
-    data: Bytes,
-    offsets: Any,
+    addresses: Any,
+    lengths: Any,
+    bounds: Any,
     out: Bytes,
-    first: Bytes,
+    firsts: Any,
+    seconds: Any,
     kinds: Bytes,
     opens: Bytes,
     open_lengths: Any,
@@ -238,15 +349,20 @@ def _blank(
     escape_everywhere: bool,
     character_quotes: bool,
 ) -> None:
-    base = offsets[0]
-    for row in range(len(offsets) - 1):
-        i, end = offsets[row], offsets[row + 1]
+    for row in range(len(addresses)):
+        data = bytes_at(addresses[row], lengths[row])
+        kept = out[bounds[row] : bounds[row + 1]]
+        kept[:] = data
+        i, end = 0, len(data)
         while i < end:
+            i = _next(data, i, firsts)
+            if i == end:
+                break
             byte = data[i]
-            if not first[byte]:
+            if not firsts[byte] & seconds[data[i + 1] if i + 1 < end else 0]:
                 i += 1
                 continue
-            token = _token_at(data, i, end, opens, open_lengths)
+            token = _token_at(data, i, opens, open_lengths)
             if token < 0:
                 stop = i + 1
                 if escape_everywhere and byte == BACKSLASH:
@@ -254,47 +370,67 @@ def _blank(
                 elif character_quotes and byte == QUOTE:
                     stop = _after_character(data, i, end)
             elif kinds[token] == LINE_COMMENT:
-                stop = _line_end(data, i, end)
-                _erase(data, out, base, i, stop)
+                stop = _line_end(data, i)
+                _erase(kept, i, stop)
             elif kinds[token] == BLOCK_COMMENT:
                 stop = _after_block(
                     data,
                     i,
-                    end,
                     opens[token],
                     open_lengths[token],
                     closes[token],
                     close_lengths[token],
                     nested,
                 )
-                _erase(data, out, base, i, stop)
+                _erase(kept, i, stop)
             else:
                 width = open_lengths[token]
                 inside = i + width
-                until = _string_end(data, inside, end, opens[token], width, escape, kinds[token] == STRING)
-                stop = until + width if _stands_at(data, until, end, opens[token], width) else until
+                until = _string_end(data, inside, opens[token], width, escape, kinds[token] == STRING)
+                stop = until + width if _stands_at(data, until, opens[token], width) else until
                 if not keep_strings:
-                    _erase(data, out, base, inside, until)
+                    _erase(kept, inside, until)
             i = stop
 
 
 @njit(cache=True, nogil=True)
-def _token_at(data: Bytes, at: int, end: int, opens: Bytes, open_lengths: Any) -> int:
+def _next(data: Bytes, at: int, firsts: Any) -> int:
+    """Return where the next byte stands that a token may begin with: eight are asked about at a time."""
+    end = len(data)
+    while at + 8 <= end and not (
+        firsts[data[at]]
+        | firsts[data[at + 1]]
+        | firsts[data[at + 2]]
+        | firsts[data[at + 3]]
+        | firsts[data[at + 4]]
+        | firsts[data[at + 5]]
+        | firsts[data[at + 6]]
+        | firsts[data[at + 7]]
+    ):
+        at += 8
+    while at < end and not firsts[data[at]]:
+        at += 1
+    return at
+
+
+@njit(cache=True, nogil=True)
+def _token_at(data: Bytes, at: int, opens: Bytes, open_lengths: Any) -> int:
     for token in range(len(open_lengths)):
-        if _stands_at(data, at, end, opens[token], open_lengths[token]):
+        if _stands_at(data, at, opens[token], open_lengths[token]):
             return token
     return -1
 
 
 @njit(cache=True, nogil=True)
-def _erase(data: Bytes, out: Bytes, base: int, begin: int, end: int) -> None:
+def _erase(kept: Bytes, begin: int, end: int) -> None:
     for i in range(begin, end):
-        byte = data[i]
-        out[i - base] = byte if byte in (NEWLINE, CARRIAGE_RETURN) else SPACE
+        byte = kept[i]
+        kept[i] = byte if (byte == NEWLINE) | (byte == CARRIAGE_RETURN) else SPACE
 
 
 @njit(cache=True, nogil=True)
-def _line_end(data: Bytes, at: int, end: int) -> int:
+def _line_end(data: Bytes, at: int) -> int:
+    end = len(data)
     while at < end and data[at] != NEWLINE and data[at] != CARRIAGE_RETURN:
         at += 1
     return at
@@ -302,39 +438,40 @@ def _line_end(data: Bytes, at: int, end: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _after_block(
-    data: Bytes,
-    at: int,
-    end: int,
-    opening: Bytes,
-    open_length: int,
-    closing: Bytes,
-    close_length: int,
-    nested: bool,
+    data: Bytes, at: int, opening: Bytes, open_length: int, closing: Bytes, close_length: int, nested: bool
 ) -> int:
-    depth = 1
+    depth, end = 1, len(data)
     at += open_length
-    while at < end:
-        if _stands_at(data, at, end, closing, close_length):
+    closes = closing[0]
+    opens = opening[0] if nested else closes
+    while True:
+        while at < end and data[at] != closes and data[at] != opens:
+            at += 1
+        if at >= end:
+            return end
+        if _stands_at(data, at, closing, close_length):
             depth -= 1
             at += close_length
             if depth == 0:
                 return at
-        elif nested and _stands_at(data, at, end, opening, open_length):
+        elif nested and _stands_at(data, at, opening, open_length):
             depth += 1
             at += open_length
         else:
             at += 1
-    return end
 
 
 @njit(cache=True, nogil=True)
-def _string_end(data: Bytes, at: int, end: int, quote: Bytes, width: int, escape: int, one_line: bool) -> int:
+def _string_end(data: Bytes, at: int, quote: Bytes, width: int, escape: int, one_line: bool) -> int:
     """Return where the closing quote stands, or where the string ends without one."""
+    end, first = len(data), quote[0]
     while at < end:
         byte = data[at]
         if byte == escape:
             at += 2
-        elif (one_line and byte in (NEWLINE, CARRIAGE_RETURN)) or _stands_at(data, at, end, quote, width):
+        elif (one_line and byte in (NEWLINE, CARRIAGE_RETURN)) or (
+            byte == first and _stands_at(data, at, quote, width)
+        ):
             return at
         else:
             at += 1

@@ -59,12 +59,18 @@ class TableFilter:
         return None if path and self.languages.is_anothers(path) else self.lang
 
     def _decided(self, rows: pl.DataFrame) -> pl.DataFrame:
-        readable = rows.filter(pl.col("text").is_not_null())
+        is_ready = rows.select(pl.col("text").is_not_null() & pl.col("lang").is_not_null()).to_series()
+        if is_ready.all():
+            found = core.decide(rows, self.languages)
+            if found["id"].n_unique() == rows.height == found.height:
+                return found
+        ready, rest = rows.filter(is_ready), rows.filter(~is_ready)
+        no_text = pl.col("text").is_null()
         own = [
-            self._refused(rows.filter(pl.col("text").is_null()), NO_TEXT),
-            self._refused(readable.filter(pl.col("lang").is_null()), NO_LANGUAGE),
+            self._refused(rest.filter(no_text), NO_TEXT),
+            self._refused(rest.filter(~no_text), NO_LANGUAGE),
         ]
-        decided = core.decide(readable.filter(pl.col("lang").is_not_null()), self.languages)
+        decided = core.decide(ready, self.languages)
         order = rows.select("id").with_row_index("row")
         found = pl.concat([decided, *own]).join(order, on="id", how="left").sort("row").drop("row")
         if found["id"].to_list() != rows["id"].to_list():
@@ -143,7 +149,7 @@ def run_task(output: Path, table_filter: TableFilter, task: tuple[str, str, Tabl
         kept = stack.enter_context(dataset.part_writer(output, f"documents-{key}.parquet", DOCUMENTS, parts))
         about = stack.enter_context(dataset.part_writer(output, f"decisions-{key}.parquet", DECISIONS, parts))
         for rows, decisions in table_filter.frames(table):
-            kept.write(documents.apply(rows, decisions).to_arrow())
+            kept.write(documents.apply(rows, decisions).to_arrow(compat_level=pl.CompatLevel.newest()))
             about.write(decisions.to_arrow())
             counts += counted(decisions.with_columns(rows["size"]))
     return TaskRecord(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from algstack.filter import scan
 from algstack.filter.language import load_languages
 from algstack.filter.syntax import Syntax
+from algstack.texts import places
 from tests.filter import reading
 
 C = Syntax(line_comments=("//",), block_comments=(("/*", "*/"),), strings=('"',), character_quotes=True)
@@ -100,3 +102,28 @@ def test_slices_and_nulls() -> None:
     texts = pl.Series(["ab 1", None, "22", "x"]).slice(1, 2)
     assert scan.densities(texts).rows() == [(0, 0), (2, 2)]
     assert scan.code(texts, C).to_list() == ["", "22"]
+
+
+@given(
+    texts=st.lists(st.text(max_size=30) | st.text("aλ𝔸\n", max_size=400), min_size=1, max_size=6),
+    characters=st.integers(0, 300),
+)
+@settings(deadline=None)
+def test_texts_are_cut_between_characters(texts: list[str], characters: int) -> None:
+    where = places(pl.Series(texts))
+    assert scan.as_series(scan.beginnings(where, characters)).to_list() == [text[:characters] for text in texts]
+    kept = [text[: max(len(text) - characters, 0)] for text in texts]
+    assert scan.as_series(scan.without_end(where, characters)).to_list() == kept
+
+
+@given(texts=st.lists(st.text("a\n", max_size=60), min_size=1, max_size=6), length=st.integers(1, 20))
+def test_long_lines_are_long_on_average(texts: list[str], length: int) -> None:
+    expected = [len(text) / (text.count("\n") + 1) > length for text in texts]
+    assert scan.has_long_lines(pl.Series(texts), length).to_list() == expected
+
+
+def test_texts_of_several_chunks_are_read_where_they_lie() -> None:
+    texts = pl.concat([pl.Series(["ab" * 20, "x"]), pl.Series([None, "λ" * 9, ""])], rechunk=False)
+    where = places(texts.slice(1, 3))
+    assert scan.as_series(where.take(np.array([2, 0]))).to_list() == ["λ" * 9, "x"]
+    assert where.lengths.tolist() == [1, 0, 18]
