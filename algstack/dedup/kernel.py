@@ -31,7 +31,7 @@ from algstack.vector import (
     word_mask,
 )
 
-BLOCK = 16_384
+BLOCK = 4_096
 """Bytes of text that are taken at once."""
 
 # Kernels know numpy's fixed-width numbers only: a Python integer would turn 64-bit arithmetic into floating point.
