@@ -235,29 +235,29 @@ class Deduplication:
     def _decide_bucket(
         self, documents: NDArray[np.uint32], found: Groups, grouped: NDArray[np.bool_], roots: NDArray[np.uint32]
     ) -> Drops:
-        ranked, attributes = self._in_order(documents)
+        ranked, ids = self._in_order(documents)
         # The first document of each text is the one to keep, should the text be kept.
         texts, firsts, text_of = np.unique(self.state.labels[ranked], return_index=True, return_inverse=True)
         compared = grouped[texts]
         nodes = texts[compared][np.argsort(firsts[compared])]
         verdicts = self._verdicts(nodes, found, roots)
         drops = buckets.drops_of(ranked, text_of, texts, ranked[firsts], nodes, verdicts, self.state.frozen)
-        self._name(drops.keepers, attributes)
+        self._name(drops.keepers, ids)
         return drops
 
     def _in_order(self, documents: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], pl.DataFrame]:
-        """Return documents in keeper order, those of earlier releases before all others, and the others' attributes."""
+        """Return documents in keeper order, those of earlier releases before all others, and the others' ids."""
         earlier, new = np.split(documents, [np.searchsorted(documents, self.state.frozen)])
         frame = self._take(new, COLUMNS).with_columns(document=pl.Series(new))
         ordered = in_keeper_order(frame, self.settings.order)
-        return np.concatenate([earlier, ordered["document"].to_numpy()]), frame
+        return np.concatenate([earlier, ordered["document"].to_numpy()]), frame.select("document", "id")
 
-    def _name(self, keepers: NDArray[np.uint32], attributes: pl.DataFrame) -> None:
-        """Remember the ids of keepers, which stand among the attributes unless an earlier release has them."""
+    def _name(self, keepers: NDArray[np.uint32], ids: pl.DataFrame) -> None:
+        """Remember the ids of keepers, which are among those given unless an earlier release has them."""
         keepers = np.unique(keepers)
         earlier, new = np.split(keepers, [np.searchsorted(keepers, self.state.frozen)])
-        rows = np.searchsorted(attributes["document"].to_numpy(), new)
-        self._names += [_keepers(earlier, self.names_of(earlier)), _keepers(new, attributes["id"].gather(rows))]
+        rows = np.searchsorted(ids["document"].to_numpy(), new)
+        self._names += [_keepers(earlier, self.names_of(earlier)), _keepers(new, ids["id"].gather(rows))]
 
     def _verdicts(self, nodes: NDArray[np.uint32], found: Groups, roots: NDArray[np.uint32]) -> verify.Verdicts:
         sets = self._read_sets(nodes)
