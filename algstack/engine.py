@@ -30,12 +30,16 @@ def default_workers() -> int:
 
 def ahead(items: Iterable[Task]) -> Iterator[Task]:
     """Yield items, each of which is made by another thread while the one before is used."""
+    source = iter(items)
+
+    def take() -> list[Task]:
+        return list(islice(source, 1))
+
     with ThreadPoolExecutor(1) as pool:
-        source, end = iter(items), object()
-        coming = pool.submit(next, source, end)
-        while (item := coming.result()) is not end:
-            coming = pool.submit(next, source, end)
-            yield item  # type: ignore[misc]
+        coming = pool.submit(take)
+        while item := coming.result():
+            coming = pool.submit(take)
+            yield from item
 
 
 def run(function: Callable[[Task], Result], tasks: Iterable[Task], workers: int) -> Iterator[Result]:

@@ -81,7 +81,7 @@ def find(texts: Places, patterns: Sequence[str], first: bool = False) -> Found:
     for numbers in _groups(usual, [_size(pattern) for pattern in patterns]):
         classes, automaton = automaton_of(tuple(patterns[number] for number in numbers))
         masks = np.zeros(rows, np.uint32)
-        _search(texts.addresses, texts.lengths, masks, first, classes, *automaton)
+        _search(texts.addresses, texts.lengths, masks, first, classes, automaton)
         found[:, numbers] = masks[:, None] >> np.arange(len(numbers), dtype=np.uint32) & np.uint32(1)
     for number in set(range(len(patterns))) - set(usual):
         found[:, number] = as_series(texts).str.contains(compiled([patterns[number]])).to_numpy()
@@ -168,7 +168,7 @@ def automaton_of(patterns: tuple[str, ...]) -> tuple[Bytes, _Automaton]:
         slots=np.zeros(4 * MOST_STATES, np.int32),
         remembered=np.zeros(1, np.int64),
     )
-    _forget(np.zeros(0, np.uint32), *automaton[6:])
+    _forget(np.zeros(0, np.uint32), automaton)
     return classes.reshape(-1).astype(np.uint8), automaton
 
 
@@ -359,25 +359,10 @@ def _in_utf8(low: int, high: int) -> list[list[tuple[int, int]]]:
 
 
 @njit(cache=True, nogil=True)
-def _search(
-    addresses: Any,
-    lengths: Any,
-    masks: Any,
-    first: bool,
-    classes: Any,
-    kinds: Any,
-    targets: Any,
-    others: Any,
-    sets: Any,
-    starts: Any,
-    sides: Any,
-    table: Any,
-    states: Any,
-    slots: Any,
-    remembered: Any,
-) -> None:
-    end_of_text = len(sides) - 1
-    every = np.uint32(2 ** len(starts) - 1)
+def _search(addresses: Any, lengths: Any, masks: Any, first: bool, classes: Any, automaton: Any) -> None:
+    columns = len(automaton.sides)
+    end_of_text = columns - 1
+    every = np.uint32(2 ** len(automaton.starts) - 1)
     rows = np.full(LANES, -1, np.int64)
     at, ends = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
     places = np.zeros(LANES, np.uint64)
@@ -388,7 +373,7 @@ def _search(
         for lane in range(LANES):
             if rows[lane] < 0 and taken < len(addresses):
                 rows[lane], places[lane], ends[lane] = taken, addresses[taken], lengths[taken]
-                at[lane], held[lane], found[lane] = 0, START * (len(sides) + 1), 0
+                at[lane], held[lane], found[lane] = 0, START * (columns + 1), 0
                 taken += 1
             if rows[lane] >= 0:
                 walking = lane
@@ -405,8 +390,8 @@ def _search(
             bytes_at(places[2] + np.uint64(at[2]), steps),
             bytes_at(places[3] + np.uint64(at[3]), steps),
             classes,
-            table,
-            len(sides),
+            automaton.table,
+            columns,
             reached,
             found,
         )
@@ -419,38 +404,10 @@ def _search(
                 continue
             if reached[lane] == UNKNOWN:
                 for byte in bytes_at(places[lane] + np.uint64(at[lane]), steps):
-                    found[lane] |= _step(
-                        lane,
-                        classes[byte],
-                        held,
-                        kinds,
-                        targets,
-                        others,
-                        sets,
-                        starts,
-                        sides,
-                        table,
-                        states,
-                        slots,
-                        remembered,
-                    )
+                    found[lane] |= _step(lane, classes[byte], held, automaton)
             at[lane] += steps
             if at[lane] == ends[lane]:
-                found[lane] |= _step(
-                    lane,
-                    end_of_text,
-                    held,
-                    kinds,
-                    targets,
-                    others,
-                    sets,
-                    starts,
-                    sides,
-                    table,
-                    states,
-                    slots,
-                    remembered,
-                )
+                found[lane] |= _step(lane, end_of_text, held, automaton)
             if at[lane] == ends[lane] or found[lane] == every or (first and found[lane]):
                 masks[rows[lane]] = found[lane]
                 rows[lane] = -1
@@ -478,31 +435,17 @@ def _stride(
 
 
 @njit(cache=True, nogil=True)
-def _step(
-    lane: int,
-    column: int,
-    held: Any,
-    kinds: Any,
-    targets: Any,
-    others: Any,
-    sets: Any,
-    starts: Any,
-    sides: Any,
-    table: Any,
-    states: Any,
-    slots: Any,
-    remembered: Any,
-) -> Any:
+def _step(lane: int, column: int, held: Any, automaton: Any) -> Any:
     """Take one step with one text, to a state that may be new; returns what is found there."""
-    width = len(sides) + 1
+    width, table = len(automaton.sides) + 1, automaton.table
     following = table[held[lane] + column]
     if following == UNKNOWN:
-        state = _following(held[lane] // width, column, kinds, targets, others, sets, starts, sides, states)
-        number = _known(state, states, slots)
+        state = _following(held[lane] // width, column, automaton)
+        number = np.int64(automaton.slots[_slot(state, automaton)])
         if number == UNKNOWN:
-            if remembered[0] == len(states) - 1:
-                _forget(held, table, states, slots, remembered)
-            number = _remember(state, table, states, slots, remembered)
+            if automaton.remembered[0] == len(automaton.states) - 1:
+                _forget(held, automaton)
+            number = _remember(state, automaton)
         following = np.uint32(number * width)
         table[held[lane] + column] = following
     held[lane] = following
@@ -510,20 +453,11 @@ def _step(
 
 
 @njit(cache=True, nogil=True)
-def _following(
-    state: int,
-    column: int,
-    kinds: Any,
-    targets: Any,
-    others: Any,
-    sets: Any,
-    starts: Any,
-    sides: Any,
-    states: Any,
-) -> Any:
+def _following(state: int, column: int, automaton: Any) -> Any:
     """Find out where a byte of a class leads from a state."""
+    kinds, sets, starts, states = automaton.kinds, automaton.sets, automaton.starts, automaton.states
     before: Any = np.int64(states[state, -1])
-    after: Any = np.int64(sides[column])
+    after: Any = np.int64(automaton.sides[column])
     reached = np.zeros(states.shape[1], np.uint64)
     seen = np.zeros(len(kinds), np.bool_)
     stack = np.empty(len(kinds) + len(starts), np.int32)
@@ -539,7 +473,7 @@ def _following(
     while height:
         height -= 1
         node = stack[height]
-        kind, target = kinds[node], targets[node]
+        kind, target = kinds[node], automaton.targets[node]
         if kind == FOUND:
             reached[-2] |= np.uint64(1) << np.uint64(target)
         elif kind == BYTE:
@@ -550,7 +484,7 @@ def _following(
                 seen[target] = True
                 stack[height] = target
                 height += 1
-            other = others[node]
+            other = automaton.others[node]
             if kind == SPLIT and not seen[other]:
                 seen[other] = True
                 stack[height] = other
@@ -573,8 +507,9 @@ def _is_place(kind: int, before: int, after: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _slot(state: Any, states: Any, slots: Any) -> Any:
+def _slot(state: Any, automaton: Any) -> Any:
     """The slot that holds a state's number, or would."""
+    states, slots = automaton.states, automaton.slots
     key = np.uint64(0)
     for word in state:
         key = (key ^ word) * np.uint64(0x9E3779B97F4A7C15)
@@ -594,33 +529,30 @@ def _is_same(one: Any, other: Any) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _known(state: Any, states: Any, slots: Any) -> Any:
-    return np.int64(slots[_slot(state, states, slots)])
-
-
-@njit(cache=True, nogil=True)
-def _remember(state: Any, table: Any, states: Any, slots: Any, remembered: Any) -> Any:
+def _remember(state: Any, automaton: Any) -> Any:
     """Give a state its number, a new one if it has none."""
-    slot = _slot(state, states, slots)
+    states, slots, remembered = automaton.states, automaton.slots, automaton.remembered
+    slot = _slot(state, automaton)
     if not slots[slot]:
         remembered[0] += 1
         slots[slot] = remembered[0]
         states[remembered[0]] = state
-        width = len(table) // len(states)
-        table[(remembered[0] + 1) * width - 1] = state[-2]
+        width = len(automaton.table) // len(states)
+        automaton.table[(remembered[0] + 1) * width - 1] = state[-2]
     return np.int64(slots[slot])
 
 
 @njit(cache=True, nogil=True)
-def _forget(held: Any, table: Any, states: Any, slots: Any, remembered: Any) -> None:
+def _forget(held: Any, automaton: Any) -> None:
     """Forget all states but the first and those that texts are in, which get other numbers."""
-    width = len(table) // len(states)
+    states = automaton.states
+    width = len(automaton.table) // len(states)
     kept = np.zeros((len(held), states.shape[1]), np.uint64)
     for lane in range(len(held)):
         kept[lane] = states[held[lane] // width]
-    table[:] = 0
-    slots[:] = 0
-    remembered[0] = 0
-    _remember(np.zeros(states.shape[1], np.uint64), table, states, slots, remembered)
+    automaton.table[:] = 0
+    automaton.slots[:] = 0
+    automaton.remembered[0] = 0
+    _remember(np.zeros(states.shape[1], np.uint64), automaton)
     for lane in range(len(held)):
-        held[lane] = _remember(kept[lane], table, states, slots, remembered) * width
+        held[lane] = _remember(kept[lane], automaton) * width

@@ -5,32 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 import numba
-from llvmlite import ir
 from numba import njit, types
-from numba.extending import intrinsic
 
 from algstack.texts import Bytes
+from algstack.vector import operation
 
 _carray: Any = numba.carray  # type: ignore[attr-defined]
 _pointer_to: Any = types.CPointer
 
 
-def _as_bytes(typing: Any, address: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+def _pointer(kind: Any) -> Any:
+    """Make the operation that takes an address for that of numbers of one kind."""
 
-    return _pointer_to(types.uint8)(types.uint64), generate
+    def pointer(typing: Any, address: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
 
+        return _pointer_to(kind)(types.uint64), generate
 
-def _as_words(typing: Any, address: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
-
-    return _pointer_to(types.uint64)(types.uint64), generate
+    return operation(pointer)
 
 
-_bytes_pointer: Any = intrinsic(_as_bytes)
-_words_pointer: Any = intrinsic(_as_words)
+_bytes_pointer, _words_pointer = _pointer(types.uint8), _pointer(types.uint64)
 
 
 @njit(cache=True, nogil=True)
