@@ -182,8 +182,14 @@ def _in_every_lane(builder: Any, byte: Any) -> Any:
 def _spread(builder: Any, value: Any, lanes: ir.VectorType) -> Any:
     """Return a vector that holds a value in every lane."""
     one = builder.insert_element(ir.Constant(lanes, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
-    first_lane = ir.Constant(ir.VectorType(ir.IntType(32), lanes.count), [0] * lanes.count)
-    return builder.shuffle_vector(one, ir.Constant(lanes, ir.Undefined), first_lane)
+    return _shuffled(builder, one, [0] * lanes.count)
+
+
+def _shuffled(builder: Any, value: Any, lanes: Iterable[int]) -> Any:
+    """Return a vector of these lanes of another."""
+    chosen = [ir.Constant(ir.IntType(32), lane) for lane in lanes]
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(chosen)), chosen)
+    return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), mask)
 
 
 @operation
@@ -305,13 +311,6 @@ def _lower(vectors: int, width: int = 16) -> Any:
         return types.none(mixed, types.int64, factors, summands, signature, types.uint64), generate
 
     return operation(lower)
-
-
-def _shuffled(builder: Any, value: Any, lanes: Iterable[int]) -> Any:
-    """Return a vector of these lanes of another."""
-    chosen = [ir.Constant(ir.IntType(32), lane) for lane in lanes]
-    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(chosen)), chosen)
-    return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), mask)
 
 
 lower_64, lower_16, lower_4 = _lower(4), _lower(1), _lower(1, width=4)

@@ -175,17 +175,21 @@ class Read(NamedTuple):
 
 
 @inlined
+def _is_new(hashes: Any, start: Any, word: Any) -> Any:
+    """Whether a word stands for the first time since `start`."""
+    before = start
+    while before < word and hashes[before] != hashes[word]:
+        before += 1
+    return before == word
+
+
+@inlined
 def _is_telling(hashes: Any, is_long: Any, start: Any, n: Any, wanted: Any) -> Any:
     """Whether a run of `n` words has at least `wanted` different long ones."""
     different = 0
     for at in range(start, start + n):
         if is_long[at]:
-            is_new = True
-            for before in range(start, at):
-                if hashes[before] == hashes[at]:
-                    is_new = False
-                    break
-            different += is_new
+            different += _is_new(hashes, start, at)
             if different >= wanted:
                 return True
     return False
@@ -241,12 +245,7 @@ def _find_anchors(hashes: Any, read: Any, anchors: Any) -> None:
         for word in range(begin, end):
             letters += read.lengths[word]
             if different < WHOLE_WORDS:
-                is_new = True
-                for before in range(begin, word):
-                    if hashes[before] == hashes[word]:
-                        is_new = False
-                        break
-                different += is_new
+                different += _is_new(hashes, begin, word)
         anchors[row] = -1
         if different < WHOLE_WORDS or letters < WHOLE_LETTERS:
             continue

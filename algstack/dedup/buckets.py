@@ -42,9 +42,8 @@ def prepare(nodes: NDArray[np.uint32], found: Groups, sets: verify.Sets, state: 
     members = order[np.searchsorted(ascending, found.members[np.repeat(ours, sizes)])]
     sizes = sizes[ours]
     group_of = np.repeat(np.arange(len(sizes)), sizes)
-    # Two sorts of pairs in one number each.
-    _, within = _sorted_pairs(group_of, members, len(nodes))
-    _, joined = _sorted_pairs(members, group_of, len(sizes))
+    within = _sorted_within(group_of, members, len(nodes))
+    joined = _sorted_within(members, group_of, len(sizes))
     return verify.Nodes(
         sets=sets,
         sketches=state.sketches[nodes],
@@ -56,13 +55,11 @@ def prepare(nodes: NDArray[np.uint32], found: Groups, sets: verify.Sets, state: 
     )
 
 
-def _sorted_pairs(
-    major: NDArray[np.int64], minor: NDArray[np.int64], minors: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return pairs sorted by both; the second of each is below `minors`."""
+def _sorted_within(major: NDArray[np.int64], minor: NDArray[np.int64], minors: int) -> NDArray[np.int64]:
+    """Return the second of each pair, which is below `minors`, in the order of both: a pair is sorted as one number."""
     pairs = major.astype(np.int64) * minors + minor
     pairs.sort()
-    return np.divmod(pairs, max(1, minors))
+    return pairs % max(1, minors)
 
 
 def shards(roots: NDArray[np.uint32], sizes: NDArray[np.int64], workers: int) -> list[NDArray[np.int64]]:

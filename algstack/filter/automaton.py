@@ -522,10 +522,10 @@ def _slot(state: Any, automaton: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def _is_same(one: Any, other: Any) -> bool:
-    for word in range(len(one)):  # noqa: SIM110 (numba compiles the loop, not a generator)
-        if one[word] != other[word]:
-            return False
-    return True
+    word = 0
+    while word < len(one) and one[word] == other[word]:
+        word += 1
+    return word == len(one)
 
 
 @njit(cache=True, nogil=True)
