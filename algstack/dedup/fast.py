@@ -19,7 +19,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from algstack.dedup import buckets, groups, verify
+from algstack.dedup import buckets, groups, radix, verify
 from algstack.dedup.digest import LARGEST, Arena, Digester, keys_of, least_agreement, partition_bits
 from algstack.dedup.fingerprint import fingerprints_of
 from algstack.dedup.groups import Groups, GroupSet
@@ -28,6 +28,7 @@ from algstack.dedup.keepers import COLUMNS, check_unique_ids, in_keeper_order
 from algstack.dedup.kernel import new_scratch
 from algstack.dedup.parts import Numbering, Part, chosen_rows, take
 from algstack.dedup.seen import Seen
+from algstack.dedup.shelf import Shelf
 from algstack.dedup.spill import Spill
 from algstack.dedup.state import Drops, Settings, State
 from algstack.dedup.texts import as_texts
@@ -226,21 +227,33 @@ class Deduplication:
             self.components = self.state.labels.copy()
         involved = np.flatnonzero(self.copies | grouped).astype(np.uint32)
         filled = buckets.fill(involved, roots, grouped, self.state, self.settings.memory // 4)
+        shelf = self._shelve(filled, grouped)
         self._names = [_keepers(np.zeros(0, np.uint32), pl.Series([], dtype=pl.String))]
-        drops = buckets.merged([self._decide_bucket(documents, found, grouped, roots) for documents in filled])
+        drops = buckets.merged(
+            [
+                self._decide_bucket(documents, shelf.read(bucket), found, grouped, roots)
+                for bucket, documents in enumerate(filled)
+            ]
+        )
+        shelf.discard()
         if self.components is not None:
             groups.flatten(self.components)
         return drops
 
     def _decide_bucket(
-        self, documents: NDArray[np.uint32], found: Groups, grouped: NDArray[np.bool_], roots: NDArray[np.uint32]
+        self,
+        documents: NDArray[np.uint32],
+        read: NDArray[np.uint64],
+        found: Groups,
+        grouped: NDArray[np.bool_],
+        roots: NDArray[np.uint32],
     ) -> Drops:
         ranked, ids = self._in_order(documents)
         # The first document of each text is the one to keep, should the text be kept.
         texts, firsts, text_of = np.unique(self.state.labels[ranked], return_index=True, return_inverse=True)
         compared = grouped[texts]
         nodes = texts[compared][np.argsort(firsts[compared])]
-        verdicts = self._verdicts(nodes, found, roots)
+        verdicts = self._verdicts(nodes, read, found, roots)
         drops = buckets.drops_of(ranked, text_of, texts, ranked[firsts], nodes, verdicts, self.state.frozen)
         self._name(drops.keepers, ids)
         return drops
@@ -259,8 +272,12 @@ class Deduplication:
         rows = np.searchsorted(ids["document"].to_numpy(), new)
         self._names += [_keepers(earlier, self.names_of(earlier)), _keepers(new, ids["id"].gather(rows))]
 
-    def _verdicts(self, nodes: NDArray[np.uint32], found: Groups, roots: NDArray[np.uint32]) -> verify.Verdicts:
-        sets = self._read_sets(nodes)
+    def _verdicts(
+        self, nodes: NDArray[np.uint32], read: NDArray[np.uint64], found: Groups, roots: NDArray[np.uint32]
+    ) -> verify.Verdicts:
+        state = self.state
+        sizes, body_sizes = state.shingles[nodes].astype(np.int64), state.body_sizes[nodes].astype(np.int64)
+        sets = verify.Sets(self.arena.hashes, read, state.starts[nodes], sizes, body_sizes)
         prepared = buckets.prepare(nodes, found, sets, self.state)
         count = len(nodes)
         verdicts = verify.Verdicts(np.full(count, verify.KEPT, np.int64), np.zeros(count, np.uint8), np.zeros(count))
@@ -280,42 +297,57 @@ class Deduplication:
         list(self.pool.map(decide, shards))
         return verdicts
 
-    def _read_sets(self, nodes: NDArray[np.uint32]) -> verify.Sets:
-        """Return the shingles of documents, reading those again that are not in memory."""
+    def _shelve(self, filled: Sequence[NDArray[np.uint32]], grouped: NDArray[np.bool_]) -> Shelf:
+        """Read the shingles again that are to be compared and are not in memory, those of all buckets in one pass.
+
+        A bucket's lie on its shelf in the order of the documents; `starts` says where.
+        """
         state = self.state
-        sizes, starts = state.shingles[nodes].astype(np.int64), state.starts[nodes]
-        missing = starts < 0
-        room = np.where(missing, sizes, 0)
-        starts = np.where(missing, -1 - (np.cumsum(room) - room), starts)
-        body_sizes = state.body_sizes[nodes].astype(np.int64)
-        sets = verify.Sets(self.arena.hashes, np.empty(int(room.sum()), np.uint64), starts, sizes, body_sizes)
-        places = np.flatnonzero(missing)
-        places = places[np.argsort(nodes[places])]
-        self._each(lambda part: self._read_earlier(part, nodes[places], places, sets), self.earlier)
-        self._each(lambda part: self._read_part(part, nodes[places], places, sets), self.new)
-        return sets
+        bucket_of = np.full(len(self.numbering), -1, np.int32)
+        room = np.zeros(len(filled), np.int64)
+        for bucket, documents in enumerate(filled):
+            missing = documents[grouped[documents] & (state.starts[documents] < 0)]
+            ends = np.cumsum(state.shingles[missing], dtype=np.int64)
+            state.starts[missing] = -1 - (ends - state.shingles[missing])
+            bucket_of[missing] = bucket
+            room[bucket] = ends[-1] if len(ends) else 0
+        shelf, missing = Shelf(self.folder / "shingles", room), np.flatnonzero(bucket_of >= 0).astype(np.uint32)
+        self._each(lambda part: self._shelve_earlier(part, missing, bucket_of, shelf), self.earlier)
+        self._each(lambda part: self._shelve_part(part, missing, bucket_of, shelf), self.new)
+        return shelf
 
-    def _read_part(
-        self, part: int, documents: NDArray[np.uint32], places: NDArray[np.int64], sets: verify.Sets
-    ) -> None:
-        """Read the shingles of those of ascending documents that lie in a part; `places` says where they stand."""
+    def _shelve_part(self, part: int, missing: NDArray[np.uint32], bucket_of: NDArray[np.int32], shelf: Shelf) -> None:
         scratch, start = new_scratch(), int(self.numbering.starts[part])
-        for first, rows, batch in chosen_rows(self.parts[part], self.numbering.within(part, documents), ["text"]):
-            texts = as_texts(batch.column(0))
+        for first, rows, batch in chosen_rows(self.parts[part], self.numbering.within(part, missing), ["text"]):
+            documents = (rows + first + start).astype(np.uint32)
+            order = np.argsort(bucket_of[documents], kind="stable")
+            sizes = self.state.shingles[documents[order]].astype(np.int64)
+            texts, read = as_texts(batch.column(0)), np.empty(int(sizes.sum()), np.uint64)
             slots = np.full(len(texts), -1, np.int64)
-            slots[rows] = places[np.searchsorted(documents, (rows + first + start).astype(np.uint32))]
-            verify.read_hashes(texts.data, texts.offsets, slots, scratch, sets.starts, sets.read)
+            slots[rows[order]] = np.arange(len(order))
+            verify.read_hashes(texts.data, texts.offsets, slots, scratch, -1 - (np.cumsum(sizes) - sizes), read)
+            self._put(documents[order], bucket_of, read, shelf)
 
-    def _read_earlier(
-        self, part: int, documents: NDArray[np.uint32], places: NDArray[np.int64], sets: verify.Sets
+    def _shelve_earlier(
+        self, part: int, missing: NDArray[np.uint32], bucket_of: NDArray[np.int32], shelf: Shelf
     ) -> None:
         """The same from an index, which holds the shingles themselves."""
         start = int(self.numbering.starts[part])
-        for first, rows, batch in chosen_rows(self.parts[part], self.numbering.within(part, documents), ["hashes"]):
-            chosen = places[np.searchsorted(documents, (rows + first + start).astype(np.uint32))]
-            for row, place in zip(rows.tolist(), chosen.tolist(), strict=True):
-                begin, size = -1 - sets.starts[place], sets.sizes[place]
-                sets.read[begin : begin + size] = batch.column(0)[row].values.to_numpy()
+        for first, rows, batch in chosen_rows(self.parts[part], self.numbering.within(part, missing), ["hashes"]):
+            documents = (rows + first + start).astype(np.uint32)
+            order = np.argsort(bucket_of[documents], kind="stable")
+            read = batch.column(0).take(pa.array(rows[order])).flatten().to_numpy()
+            self._put(documents[order], bucket_of, read, shelf)
+
+    def _put(
+        self, documents: NDArray[np.uint32], bucket_of: NDArray[np.int32], read: NDArray[np.uint64], shelf: Shelf
+    ) -> None:
+        """Put the shingles of neighbouring documents, which are sorted by bucket, on their buckets' shelves."""
+        ends = np.cumsum(self.state.shingles[documents], dtype=np.int64)
+        changes = np.flatnonzero(np.diff(bucket_of[documents], prepend=-1))
+        begins = ends[changes] - self.state.shingles[documents[changes]]
+        for one, begin, end in zip(documents[changes], begins, [*begins[1:], len(read)], strict=True):
+            shelf.write(int(bucket_of[one]), int(-1 - self.state.starts[one]), read[begin:end])
 
     # What came of it, by ids.
 
@@ -358,7 +390,7 @@ def _repeated(rows: NDArray[np.uint64]) -> NDArray[np.uint32]:
     """Return the documents whose key another document has too."""
     if not len(rows):
         return np.zeros(0, np.uint32)
-    rows.sort()
+    radix.sort(rows)
     keys = rows >> np.uint64(32)
     same = keys[1:] == keys[:-1]
     repeated: NDArray[np.uint64] = rows[np.r_[same, False] | np.r_[False, same]]

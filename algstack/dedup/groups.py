@@ -8,16 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from algstack.dedup import radix
 from algstack.dedup.digest import agreement
 from algstack.dedup.fingerprint import S0, S1
-from algstack.dedup.kernel import I64, NOTHING, U64
+from algstack.dedup.kernel import I64, NOTHING, U64, ZERO
 from algstack.vector import copy, folded_product, inlined, kernel
 
 PRUNED = 64
 """Members up to which a group loses those whose sketch is unlike every other's."""
-
-COMPACTED = 1 << 22
-"""Members to gather before equal groups are looked for."""
 
 
 class Groups(NamedTuple):
@@ -34,38 +32,72 @@ class GroupSet:
     """Gathers groups, each once: near-duplicates share most of their bands. Any thread may add some."""
 
     def __init__(self) -> None:
-        self._members: list[NDArray[np.uint32]] = []
-        self._sizes: list[NDArray[np.int64]] = []
-        self._hashes: list[NDArray[np.uint64]] = []
-        self._pending = 0
+        self._members = [np.zeros(0, np.uint32)]
+        self._sizes = [np.zeros(0, np.int64)]
+        self._hashes = [np.zeros(0, np.uint64)]
+        self._count = 0
+        self._table = np.zeros(1 << 16, np.uint64)
         self._lock = threading.Lock()
 
     def add(self, members: NDArray[np.uint32], sizes: NDArray[np.int64], hashes: NDArray[np.uint64]) -> None:
-        """Add groups that lie one after the other in `members`."""
+        """Add groups that lie one after the other in `members`; the arrays are overwritten."""
         with self._lock:
-            self._members.append(members)
-            self._sizes.append(sizes)
-            self._hashes.append(hashes)
-            self._pending += len(members)
-            if self._pending > 2 * len(self._members[0]) + COMPACTED:
-                self._compact()
+            self._make_room(len(hashes))
+            placed, new = _keep_new(self._table, members, sizes, hashes)
+            if new:
+                self._members.append(members[:placed].copy())
+                self._sizes.append(sizes[:new].copy())
+                self._hashes.append(hashes[:new].copy())
+                self._count += new
 
     def groups(self) -> Groups:
         """Return all distinct groups, in an order that does not depend on the order in which they came."""
-        with self._lock:
-            self._compact()
-            sizes = self._sizes[0]
-            return Groups(self._members[0], np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]))
+        members, sizes = np.concatenate(self._members), np.concatenate(self._sizes)
+        order = np.argsort(np.concatenate(self._hashes))
+        ordered, starts = np.empty_like(members), np.zeros(len(sizes) + 1, np.int64)
+        np.cumsum(sizes[order], out=starts[1:])
+        _take(members, np.cumsum(sizes) - sizes, sizes, order, ordered)
+        return Groups(ordered, starts)
 
-    def _compact(self) -> None:
-        members = np.concatenate([np.zeros(0, np.uint32), *self._members])
-        sizes = np.concatenate([np.zeros(0, np.int64), *self._sizes])
-        hashes, chosen = np.unique(np.concatenate([np.zeros(0, np.uint64), *self._hashes]), return_index=True)
-        starts = np.cumsum(sizes) - sizes
-        kept = np.empty(int(sizes[chosen].sum()), np.uint32)
-        _take(members, starts, sizes, chosen, kept)
-        self._members, self._sizes, self._hashes = [kept], [sizes[chosen]], [hashes]
-        self._pending = len(kept)
+    def _make_room(self, count: int) -> None:
+        """Keep the table of hashes at most half full, should so many more come."""
+        if 2 * (self._count + count) > len(self._table):
+            self._table = np.zeros(1 << (4 * (self._count + count) - 1).bit_length(), np.uint64)
+            for hashes in self._hashes:
+                _enter(self._table, hashes)
+
+
+@inlined
+def _is_new(table: Any, hashed: Any) -> Any:
+    """Enter a hash that is not zero; whether it was not there before."""
+    mask = U64(len(table) - 1)
+    place = hashed & mask
+    while table[place] != hashed and table[place] != ZERO:
+        place = (place + U64(1)) & mask
+    new = table[place] == ZERO
+    table[place] = hashed
+    return new
+
+
+@kernel
+def _enter(table: Any, hashes: Any) -> None:
+    for hashed in hashes:
+        _is_new(table, hashed)
+
+
+@kernel
+def _keep_new(table: Any, members: Any, sizes: Any, hashes: Any) -> Any:
+    """Move the groups that are new to the front; return the numbers of their members and of themselves."""
+    begin, placed, kept = NOTHING, NOTHING, NOTHING
+    for group in range(len(hashes)):
+        size = sizes[group]
+        if _is_new(table, hashes[group]):
+            copy(members, begin, size, members, placed)
+            sizes[kept], hashes[kept] = size, hashes[group]
+            placed += size
+            kept += 1
+        begin += size
+    return placed, kept
 
 
 @kernel
@@ -90,12 +122,12 @@ def find(
         into: where to add them.
     """
     _relabel(rows, labels)
-    rows.sort()
+    radix.sort(rows)
     members, sizes = np.empty(len(rows), np.uint32), np.empty(len(rows) // 2, np.int64)
     hashes = np.empty(len(rows) // 2, np.uint64)
     placed, found = _find(rows, sketches, least, members, sizes, hashes)
     if found:
-        into.add(members[:placed].copy(), sizes[:found].copy(), hashes[:found].copy())
+        into.add(members[:placed], sizes[:found], hashes[:found])
 
 
 @kernel
@@ -148,7 +180,7 @@ def _hash(group: Any) -> Any:
     value = S0
     for document in group:
         value = folded_product(value ^ U64(document), S1) ^ (value << U64(9))
-    return value
+    return max(value, U64(1))
 
 
 @kernel
