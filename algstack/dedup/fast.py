@@ -38,8 +38,8 @@ from algstack.errors import AlgstackError, DatasetError
 class Deduplication:
     """One run over parts of documents, and against earlier releases, whose documents stay whatever comes.
 
-    Afterwards `drops` names the dropped documents by their number, `components` the smallest number of each document's
-    connected component if it was asked for, and `drops_of` a part's drops by their ids.
+    Afterwards `drops` names the dropped documents by their number, `components` a number that the documents of each
+    connected component share if it was asked for, and `drops_of` a part's drops by their ids.
 
     Raises:
         AlgstackError: the threshold or the recall is out of its range, or two documents share an id.
