@@ -12,30 +12,39 @@ from numpy.typing import NDArray
 
 from algstack.dedup.kernel import NOTHING, U64, ZERO, load_within
 from algstack.dedup.texts import Texts
-from algstack.vector import folded_product, inlined, kernel, load64
+from algstack.vector import LANES, equal_mask, folded_product, inlined, kernel, load64
 
 # wyhash's secrets. Each holds bytes that valid UTF-8 cannot, so that no text multiplies by zero.
 S0, S1 = U64(0xA0761D6478BD642F), U64(0xE7037ED1A0B428DB)
 S2, S3 = U64(0x8EBC6AF09C88C6E3), U64(0x589965CC75374CC3)
 
-NEWLINE, RETURN = 10, 13
+NEWLINE, RETURN = 10, np.uint8(13)
+NO_BITS = np.uint8(0)
 
 EVERY_BYTE = U64(0x0101010101010101)
 
 
 @inlined
 def fingerprint(data: Any, begin: Any, end: Any) -> Any:
-    """Return two 64-bit numbers, each of which depends on every byte, 16 bytes a step (as wyhash does).
+    """Return two 64-bit numbers, each of which depends on every byte, and what is not zero if there is a CR.
 
-    And, since the products leave time for it, not zero if there is a carriage return.
+    As wyhash does, 16 bytes a step, in four chains, which do not wait for each other: two for each half of 32 bytes.
     """
-    one, two, returns = S0, S2, ZERO
+    one, two, three, four, returns = S0, S1, S2, S3, ZERO
     at = begin
+    while at + LANES <= end:
+        returns |= equal_mask(data, at, RETURN, NO_BITS)
+        for _ in range(2):
+            left, right = load64(data, at), load64(data, at + 8)
+            one, two = folded_product(left ^ one, right ^ S1), folded_product(left ^ S3, right ^ two)
+            left, right = load64(data, at + 16), load64(data, at + 24)
+            three, four = folded_product(left ^ three, right ^ S2), folded_product(left ^ S0, right ^ four)
+            at += 32
+    one, two = folded_product(one ^ S2, three ^ S1), folded_product(two ^ S0, four ^ S3)
     while at + 16 <= end:
         left, right = load64(data, at), load64(data, at + 8)
-        one = folded_product(left ^ one, right ^ S1)
-        two = folded_product(left ^ S3, right ^ two)
         returns |= _returns(left) | _returns(right)
+        one, two = folded_product(left ^ one, right ^ S1), folded_product(left ^ S3, right ^ two)
         at += 16
     left, right = load_within(data, at, min(end - at, 8)), load_within(data, at + 8, max(end - at - 8, 0))
     returns |= _returns(left) | _returns(right)

@@ -27,7 +27,7 @@ from algstack.dedup.parts import ParquetPart, Part, parquet_parts
 from algstack.dedup.texts import as_texts
 from algstack.errors import DatasetError
 
-SCHEME = "affine32, 5 tokens, 1"
+SCHEME = "affine32, 5 tokens, 2"
 """Changes when the same text gives other hashes, or the files other columns."""
 
 INDEX_FILE = "index.json"
