@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from algstack.dedup import verify
 from algstack.dedup.groups import Groups
+from algstack.dedup.kernel import NOTHING
 from algstack.dedup.state import Drops, State
+from algstack.vector import kernel
 
 DOCUMENT_BYTES = 300
 """What a document that may be a duplicate takes in memory beside its shingles: its id, its attributes, its groups."""
@@ -20,14 +23,31 @@ _RULE_OF_VERDICT = np.array([0, 1, 2], np.uint8)  # indices of RULES by verify's
 def fill(
     involved: NDArray[np.uint32], roots: NDArray[np.uint32], grouped: NDArray[np.bool_], state: State, budget: int
 ) -> list[NDArray[np.uint32]]:
-    """Cut documents into buckets of whole components, each about as large as the budget, in bytes."""
+    """Cut documents into buckets of whole components that fit into the budget, in bytes, unless one does not."""
     weights = np.full(len(involved), DOCUMENT_BYTES, np.int64)
     to_read = grouped[involved] & (state.starts[involved] < 0)
     weights += np.where(to_read, 8 * state.shingles[involved].astype(np.int64), 0)
     components, component_of = np.unique(roots[involved], return_inverse=True)
     totals = np.bincount(component_of, weights, len(components)).astype(np.int64)
-    bucket_of = ((np.cumsum(totals) - totals) // max(1, budget))[component_of]
+    bucket_of = packed(totals, budget)[component_of]
     return [involved[bucket_of == bucket] for bucket in np.unique(bucket_of)]
+
+
+def packed(weights: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Return the bin of each weight: one after the other, and the next where a bin would weigh too much."""
+    bins = np.empty(len(weights), np.int64)
+    _pack(weights, np.int64(most), bins)
+    return bins
+
+
+@kernel
+def _pack(weights: Any, most: Any, bins: Any) -> None:
+    number, filled = NOTHING, NOTHING
+    for i in range(len(weights)):
+        if filled > 0 and filled + weights[i] > most:
+            number, filled = number + 1, NOTHING
+        filled += weights[i]
+        bins[i] = number
 
 
 def prepare(nodes: NDArray[np.uint32], found: Groups, sets: verify.Sets, state: State) -> verify.Nodes:

@@ -24,6 +24,7 @@ from algstack.dedup.digest import LARGEST, Arena, Digester, keys_of, least_agree
 from algstack.dedup.fingerprint import fingerprints_of
 from algstack.dedup.groups import Groups, GroupSet
 from algstack.dedup.index import Index, Swhids
+from algstack.dedup.judge import Judge
 from algstack.dedup.keepers import COLUMNS, check_unique_ids, in_keeper_order
 from algstack.dedup.kernel import new_scratch
 from algstack.dedup.parts import Numbering, Part, chosen_rows, take
@@ -226,12 +227,13 @@ class Deduplication:
         if self.settings.components:
             self.components = self.state.labels.copy()
         involved = np.flatnonzero(self.copies | grouped).astype(np.uint32)
-        filled = buckets.fill(involved, roots, grouped, self.state, self.settings.memory // 4)
-        shelf = self._shelve(filled, grouped)
+        budget = self.settings.memory // 4
+        filled = buckets.fill(involved, roots, grouped, self.state, budget)
+        shelf = self._shelve(filled, grouped, budget)
         self._names = [_keepers(np.zeros(0, np.uint32), pl.Series([], dtype=pl.String))]
         drops = buckets.merged(
             [
-                self._decide_bucket(documents, shelf.read(bucket), found, grouped, roots)
+                self._decide_bucket(documents, shelf, bucket, found, grouped, roots)
                 for bucket, documents in enumerate(filled)
             ]
         )
@@ -243,7 +245,8 @@ class Deduplication:
     def _decide_bucket(
         self,
         documents: NDArray[np.uint32],
-        read: NDArray[np.uint64],
+        shelf: Shelf,
+        bucket: int,
         found: Groups,
         grouped: NDArray[np.bool_],
         roots: NDArray[np.uint32],
@@ -253,7 +256,7 @@ class Deduplication:
         texts, firsts, text_of = np.unique(self.state.labels[ranked], return_index=True, return_inverse=True)
         compared = grouped[texts]
         nodes = texts[compared][np.argsort(firsts[compared])]
-        verdicts = self._verdicts(nodes, read, found, roots)
+        verdicts = self._verdicts(nodes, shelf, bucket, found, roots)
         drops = buckets.drops_of(ranked, text_of, texts, ranked[firsts], nodes, verdicts, self.state.frozen)
         self._name(drops.keepers, ids)
         return drops
@@ -273,31 +276,18 @@ class Deduplication:
         self._names += [_keepers(earlier, self.names_of(earlier)), _keepers(new, ids["id"].gather(rows))]
 
     def _verdicts(
-        self, nodes: NDArray[np.uint32], read: NDArray[np.uint64], found: Groups, roots: NDArray[np.uint32]
+        self, nodes: NDArray[np.uint32], shelf: Shelf, bucket: int, found: Groups, roots: NDArray[np.uint32]
     ) -> verify.Verdicts:
-        state = self.state
+        state, settings = self.state, self.settings
         sizes, body_sizes = state.shingles[nodes].astype(np.int64), state.body_sizes[nodes].astype(np.int64)
-        sets = verify.Sets(self.arena.hashes, read, state.starts[nodes], sizes, body_sizes)
-        prepared = buckets.prepare(nodes, found, sets, self.state)
-        count = len(nodes)
-        verdicts = verify.Verdicts(np.full(count, verify.KEPT, np.int64), np.zeros(count, np.uint8), np.zeros(count))
-        seen = np.full(count, -1, np.int64)
-        shards = buckets.shards(roots[nodes], sets.sizes, self.settings.workers)
+        nothing = np.zeros(0, np.uint64)  # yet
+        sets = verify.Sets(self.arena.hashes, nothing, state.starts[nodes], sizes, body_sizes)
+        prepared = buckets.prepare(nodes, found, sets, state)
+        judge = Judge.of(prepared, nodes, settings.threshold, self.least, self.components)
+        judge.decide(shelf, bucket, roots[nodes], self.pool, settings.workers)
+        return judge.verdicts
 
-        def decide(order: NDArray[np.int64]) -> None:
-            table = verify.new_table(2 * int(sets.sizes[order].max(initial=0)))
-            verify.decide(prepared, order, self.settings.threshold, self.least, seen, table, *verdicts)
-            if self.components is not None:
-                seen[order] = -1
-                verify.connect(
-                    prepared, order, self.settings.threshold, self.least, seen, table,
-                    verdicts.keepers, nodes, self.components,
-                )  # fmt: skip
-
-        list(self.pool.map(decide, shards))
-        return verdicts
-
-    def _shelve(self, filled: Sequence[NDArray[np.uint32]], grouped: NDArray[np.bool_]) -> Shelf:
+    def _shelve(self, filled: Sequence[NDArray[np.uint32]], grouped: NDArray[np.bool_], budget: int) -> Shelf:
         """Read the shingles again that are to be compared and are not in memory, those of all buckets in one pass.
 
         A bucket's lie on its shelf in the order of the documents; `starts` says where.
@@ -311,7 +301,8 @@ class Deduplication:
             state.starts[missing] = -1 - (ends - state.shingles[missing])
             bucket_of[missing] = bucket
             room[bucket] = ends[-1] if len(ends) else 0
-        shelf, missing = Shelf(self.folder / "shingles", room), np.flatnonzero(bucket_of >= 0).astype(np.uint32)
+        shelf = Shelf(self.folder / "shingles", room, budget // 8)
+        missing = np.flatnonzero(bucket_of >= 0).astype(np.uint32)
         self._each(lambda part: self._shelve_earlier(part, missing, bucket_of, shelf), self.earlier)
         self._each(lambda part: self._shelve_part(part, missing, bucket_of, shelf), self.new)
         return shelf

@@ -50,6 +50,11 @@ class Verdicts(NamedTuple):
     similarities: NDArray[np.float64]
 
 
+def no_verdicts(count: int) -> Verdicts:
+    """Return verdicts that keep all of so many nodes."""
+    return Verdicts(np.full(count, KEPT, np.int64), np.zeros(count, np.uint8), np.zeros(count))
+
+
 def table_size(count: int) -> int:
     """Return the places of a table for so many shingles: a power of two, at most half full."""
     return 1 << max(4, (2 * count - 1).bit_length())
@@ -170,18 +175,19 @@ def read_hashes(data: Any, offsets: Any, slots: Any, scratch: Scratch, starts: A
 
 @kernel
 def decide(
-    nodes: Nodes, order: Any, threshold: Any, least: Any, seen: Any, table: Table,
+    nodes: Nodes, order: Any, first: Any, end: Any, threshold: Any, least: Any, seen: Any, table: Table,
     keepers: Any, rules: Any, similarities: Any,
 ) -> None:  # fmt: skip
     """Take keepers greedily: each node that is not dropped yet is kept, and drops the later ones that are like it.
 
     Args:
         nodes: in keeper order.
-        order: the nodes to decide, ascending: whole connected components.
+        order: the nodes to compare others with, ascending.
+        first, end: the others, from `first` to before `end`, wherever they are in a group with one of `order`.
         threshold: least Jaccard similarity.
         least: agreement of sketches below which nodes are not compared.
         seen: (n,) int64, all -1: the last node that each was compared with.
-        table: room for the two largest sets.
+        table: room for the largest set of each of the two.
         keepers, rules, similarities: the verdicts; `keepers` all KEPT.
     """
     for node in order:
@@ -190,9 +196,9 @@ def decide(
         places, size, mark = 0, 0, 0
         for joined in range(nodes.joined_starts[node], nodes.joined_starts[node + 1]):
             group = nodes.joined[joined]
-            for i in range(nodes.starts[group], nodes.starts[group + 1]):
+            for i in range(_member(nodes, group, max(first, node + 1)), _member(nodes, group, end)):
                 other = I64(nodes.members[i])
-                if other <= node or seen[other] == node or keepers[other] != KEPT or nodes.frozen[other]:
+                if seen[other] == node or keepers[other] != KEPT or nodes.frozen[other]:
                     continue
                 seen[other] = node
                 same_body = _same_body(nodes.sets, node, other)
@@ -212,6 +218,19 @@ def decide(
 
 
 @inlined
+def _member(nodes: Any, group: Any, node: Any) -> Any:
+    """Return where in `members` the nodes of a group begin that are not before a node."""
+    low, high = nodes.starts[group], nodes.starts[group + 1]
+    while low < high:
+        middle = (low + high) // 2
+        if I64(nodes.members[middle]) < node:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@inlined
 def _same_body(sets: Any, one: Any, other: Any) -> Any:
     """Whether two documents have the same shingles after their licence headers, in the same order."""
     count = sets.body_sizes[one]
@@ -225,32 +244,69 @@ def _same_body(sets: Any, one: Any, other: Any) -> Any:
 
 
 @kernel
-def connect(
-    nodes: Nodes, order: Any, threshold: Any, least: Any, seen: Any, table: Table,
-    keepers: Any, documents: Any, components: Any,
-) -> None:  # fmt: skip
-    """Join the documents of all pairs that are alike, the dropped ones' among each other too.
+def join_keepers(nodes: Nodes, keepers: Any, documents: Any, components: Any, mains: Any, apart: Any) -> None:
+    """Join what the verdicts say is alike, and tell what may be joined beyond that.
 
     Args:
-        nodes, order, threshold, least, seen, table: see `decide`.
-        keepers: its verdicts.
+        nodes: all of them.
+        keepers: the verdicts.
         documents: (n,) the document of each node.
         components: of every document, to be joined; see `groups.root`.
+        mains: (groups,) int64: a member of the component that most members of a group are in, if most are in one.
+        apart: (n,) all False: which nodes are not in the main component of one of their groups.
     """
-    for node in order:
+    for node in range(len(keepers)):
         if keepers[node] != KEPT:
             join(components, documents[node], documents[keepers[node]])
+    for group in range(len(nodes.starts) - 1):
+        votes = 0
+        for i in range(nodes.starts[group], nodes.starts[group + 1]):  # Boyer and Moore's vote
+            member = I64(nodes.members[i])
+            if votes == 0:
+                mains[group] = member
+            votes += 1 if _joined(documents, components, member, mains[group]) else -1
+        for i in range(nodes.starts[group], nodes.starts[group + 1]):
+            member = I64(nodes.members[i])
+            apart[member] |= not _joined(documents, components, member, mains[group])
+
+
+@inlined
+def _joined(documents: Any, components: Any, one: Any, other: Any) -> Any:
+    return root(components, I64(documents[one])) == root(components, I64(documents[other]))
+
+
+@kernel
+def connect(
+    nodes: Nodes, order: Any, first: Any, end: Any, threshold: Any, least: Any, seen: Any, table: Table,
+    keepers: Any, documents: Any, components: Any, mains: Any,
+) -> None:  # fmt: skip
+    """Join the documents of pairs that are alike and not yet joined: a dropped one may be like two that are kept.
+
+    Members of a group's main component need not be compared with each other, so that a million near-copies of one
+    document do not take a million times a million steps.
+
+    Args:
+        nodes, first, end, threshold, least, seen, table: see `decide`.
+        order: nodes that are apart from the main component of one of their groups.
+        keepers, documents, components, mains: see `join_keepers`.
+    """
     for node in order:
         places, size, mark = 0, 0, 0
-        for joined in range(nodes.joined_starts[node], nodes.joined_starts[node + 1]):
-            group = nodes.joined[joined]
-            for i in range(nodes.starts[group], nodes.starts[group + 1]):
+        for place in range(nodes.joined_starts[node], nodes.joined_starts[node + 1]):
+            group = nodes.joined[place]
+            if _joined(documents, components, node, mains[group]):
+                continue
+            for i in range(_member(nodes, group, first), _member(nodes, group, end)):
                 other = I64(nodes.members[i])
-                # Two that are both kept were compared before, and are unlike.
-                if other <= node or seen[other] == node or (keepers[node] == KEPT and keepers[other] == KEPT):
+                if other == node or seen[other] == node:
                     continue
                 seen[other] = node
-                if root(components, I64(documents[node])) == root(components, I64(documents[other])):
+                if keepers[node] == KEPT and keepers[other] == KEPT:  # compared before, and unlike
+                    continue
+                if _joined(documents, components, node, other):
+                    continue
+                # Two that are both apart are compared when it is the first one's turn.
+                if other < node and not _joined(documents, components, other, mains[group]):
                     continue
                 if agreement(nodes.sketches[node], nodes.sketches[other]) < least:
                     continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from algstack.dedup.clusters import clusters
 from algstack.dedup.fast import Deduplication
@@ -30,3 +31,20 @@ def test_a_kept_document_is_in_the_cluster_of_a_dropped_one_that_is_like_it(tmp_
         ("d", "d", "d"),
         ("e", "d", "d"),
     ]
+
+
+@pytest.mark.parametrize("memory", [2_000, 20_000, 100_000])
+def test_a_component_larger_than_memory(memory: int, tmp_path: Path) -> None:
+    # 120 documents, each like some before and some behind it: one component, of which many are kept, and two others.
+    starts = [(4 * number * 7) % 480 for number in range(120)] + [2000, 2001, 2002, 5000, 5001]
+    frame = pl.DataFrame({"id": [f"{number:03}" for number in range(len(starts))], "text": [*map(words, starts)]})
+    runs = [
+        Deduplication([TablePart(frame.to_arrow())], Settings(components=True, memory=allowed), tmp_path)
+        for allowed in (1 << 30, memory)
+    ]
+    drops, other_drops = (run.run() for run in runs)
+    assert 20 < len(drops.documents) < len(starts) - 15
+    assert all((one == other).all() for one, other in zip(drops, other_drops, strict=True))
+    assert clusters(runs[0])["component"].n_unique() == 3
+    assert clusters(runs[0]).equals(clusters(runs[1]))
+    assert not list(tmp_path.iterdir())
