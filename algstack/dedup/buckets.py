@@ -17,6 +17,8 @@ from algstack.vector import kernel
 DOCUMENT_BYTES = 300
 """What a document that may be a duplicate takes in memory beside its shingles: its id, its attributes, its groups."""
 
+_ELSEWHERE = np.uint32(0xFFFFFFFF)
+
 _RULE_OF_VERDICT = np.array([0, 1, 2], np.uint8)  # indices of RULES by verify's BY_BODY, BY_SHINGLES
 
 
@@ -52,34 +54,41 @@ def _pack(weights: Any, most: Any, bins: Any) -> None:
 
 def prepare(nodes: NDArray[np.uint32], found: Groups, sets: verify.Sets, state: State) -> verify.Nodes:
     """Renumber the groups' members by their place among the nodes, and list each node's groups."""
-    order = np.argsort(nodes)
-    ascending = nodes[order]
+    places = np.full(len(state.labels), _ELSEWHERE, np.uint32)
+    places[nodes] = np.arange(len(nodes), dtype=np.uint32)
     sizes = np.diff(found.starts)
-    first = found.members[found.starts[:-1]]
-    place = np.searchsorted(ascending, first)
-    ours = place < len(ascending)
-    ours[ours] = ascending[place[ours]] == first[ours]
-    members = order[np.searchsorted(ascending, found.members[np.repeat(ours, sizes)])]
-    sizes = sizes[ours]
-    group_of = np.repeat(np.arange(len(sizes)), sizes)
-    within = _sorted_within(group_of, members, len(nodes))
-    joined = _sorted_within(members, group_of, len(sizes))
+    ours = places[found.members[found.starts[:-1]]] != _ELSEWHERE
+    members = places[found.members[np.repeat(ours, sizes)]]
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes[ours])])
+    joined_starts, joined = _transposed(starts, members, len(nodes))
+    starts, members = _transposed(joined_starts, joined, len(starts) - 1)  # in their order now
     return verify.Nodes(
         sets=sets,
         sketches=state.sketches[nodes],
         frozen=nodes < state.frozen,
-        members=within.astype(np.uint32),
-        starts=np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]),
+        members=members,
+        starts=starts,
         joined=joined,
-        joined_starts=np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(members, minlength=len(nodes)))]),
+        joined_starts=joined_starts,
     )
 
 
-def _sorted_within(major: NDArray[np.int64], minor: NDArray[np.int64], minors: int) -> NDArray[np.int64]:
-    """Return the second of each pair, which is below `minors`, in the order of both: a pair is sorted as one number."""
-    pairs = major.astype(np.int64) * minors + minor
-    pairs.sort()
-    return pairs % max(1, minors)
+def _transposed(
+    starts: NDArray[np.int64], members: NDArray[np.uint32], count: int
+) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+    """Turn lists of members, numbers below `count`, into lists of each member's lists, in ascending order."""
+    bounds, lists = np.zeros(count + 1, np.int64), np.empty_like(members)
+    np.cumsum(np.bincount(members, minlength=count), out=bounds[1:])
+    _transpose(starts, members, bounds[:-1].copy(), lists)
+    return bounds, lists
+
+
+@kernel
+def _transpose(starts: Any, members: Any, places: Any, lists: Any) -> None:
+    for number in range(len(starts) - 1):
+        for i in range(starts[number], starts[number + 1]):
+            lists[places[members[i]]] = number
+            places[members[i]] += 1
 
 
 def shards(roots: NDArray[np.uint32], sizes: NDArray[np.int64], workers: int) -> list[NDArray[np.int64]]:

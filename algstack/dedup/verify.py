@@ -38,7 +38,7 @@ class Nodes(NamedTuple):
     frozen: NDArray[np.bool_]  # (n,), kept for certain: those of an earlier release
     members: NDArray[np.uint32]
     starts: NDArray[np.int64]  # group i is members[starts[i]:starts[i + 1]], ascending
-    joined: NDArray[np.int64]
+    joined: NDArray[np.uint32]
     joined_starts: NDArray[np.int64]  # node i is in the groups joined[joined_starts[i]:joined_starts[i + 1]]
 
 
