@@ -35,6 +35,11 @@ def fill(
     return [involved[bucket_of == bucket] for bucket in np.unique(bucket_of)]
 
 
+def limits(filled: Sequence[NDArray[np.uint32]], budget: int) -> NDArray[np.int64]:
+    """Return how many shingle hashes of each bucket may be in memory beside its documents."""
+    return np.array([max(budget - DOCUMENT_BYTES * len(documents), budget // 8) // 8 for documents in filled], np.int64)
+
+
 def packed(weights: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     """Return the bin of each weight: one after the other, and the next where a bin would weigh too much."""
     bins = np.empty(len(weights), np.int64)

@@ -301,7 +301,7 @@ class Deduplication:
             state.starts[missing] = -1 - (ends - state.shingles[missing])
             bucket_of[missing] = bucket
             room[bucket] = ends[-1] if len(ends) else 0
-        shelf = Shelf(self.folder / "shingles", room, budget // 8)
+        shelf = Shelf(self.folder / "shingles", room, buckets.limits(filled, budget))
         missing = np.flatnonzero(bucket_of >= 0).astype(np.uint32)
         self._each(lambda part: self._shelve_earlier(part, missing, bucket_of, shelf), self.earlier)
         self._each(lambda part: self._shelve_part(part, missing, bucket_of, shelf), self.new)

@@ -52,7 +52,10 @@ class Judge(NamedTuple):
             there = self._with(shelf.read(bucket), self.nodes.sets.starts)
             orders = shards(roots, self.nodes.sets.sizes, workers)
             list(pool.map(lambda order: there._drop(order, everything), orders))
+            if self.components is None:
+                return
             mains, apart = self._join_keepers()
+            self._find_apart(mains, apart)
             list(pool.map(lambda order: there._connect(order[apart[order]], everything, mains), orders))
         else:
             self._decide_in_blocks(_Memory(self, shelf, bucket))
@@ -64,10 +67,11 @@ class Judge(NamedTuple):
             for some, _ in memory.blocks(kept, beside=True):
                 memory.there._drop(some, others)
             memory.there._drop(block, others)
-        mains, apart = self._join_keepers()
-        if not apart.any():
+        if self.components is None:
             return
+        mains, apart = self._join_keepers()
         for _, others in memory.blocks(every):
+            self._find_apart(mains, apart)
             for some, _ in memory.blocks(np.flatnonzero(apart), beside=True):
                 memory.there._connect(some, others, mains)
 
@@ -81,11 +85,13 @@ class Judge(NamedTuple):
         )  # fmt: skip
 
     def _join_keepers(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        mains, apart = np.zeros(len(self.nodes.starts) - 1, np.int64), np.zeros(len(self.documents), np.bool_)
-        if self.components is not None:
-            verify.join_keepers(self.nodes, self.verdicts.keepers, self.documents, self.components, mains, apart)
-            self.seen[:] = -1
+        mains, apart = np.zeros(len(self.nodes.starts) - 1, np.int64), np.ones(len(self.documents), np.bool_)
+        verify.join_keepers(self.nodes, self.verdicts.keepers, self.documents, self.components, mains)
+        self.seen[:] = -1
         return mains, apart
+
+    def _find_apart(self, mains: NDArray[np.int64], apart: NDArray[np.bool_]) -> None:
+        verify.find_apart(self.nodes, self.documents, self.components, mains, apart)
 
     def _connect(self, order: Order, others: tuple[int, int], mains: NDArray[np.int64]) -> None:
         if len(order):
@@ -106,7 +112,7 @@ class _Memory:
         self._sets, self._shelf, self._bucket = judge.nodes.sets, shelf, bucket
         self._missing = self._sets.starts < 0
         self._room = np.where(self._missing, self._sets.sizes, 0)
-        self._half = max(shelf.limit // 2, int(self._room.max(initial=0)))
+        self._half = max(int(shelf.limits[bucket]) // 2, int(self._room.max(initial=0)))
         self._loaded = self._sets.starts.copy()
         self._memory = np.empty(2 * self._half, np.uint64)
         self.there = judge._with(self._memory, self._loaded)

@@ -16,20 +16,20 @@ _BYTES = 8
 class Shelf:
     """Room for the hashes of each bucket. Any thread may write; they are read when all are written."""
 
-    def __init__(self, path: Path, sizes: NDArray[np.int64], limit: int) -> None:
+    def __init__(self, path: Path, sizes: NDArray[np.int64], limits: NDArray[np.int64]) -> None:
         """Make room for so many hashes of each bucket, at `path` unless all of them fit into memory.
 
         Args:
             path: a file to be made, if need be.
             sizes: the hashes of each bucket.
-            limit: how many may be in memory.
+            limits: how many of them may be in memory.
         """
-        self.limit = limit
+        self.limits = limits
         self._path, self._sizes = path, sizes
         self._starts = np.cumsum(sizes) - sizes
-        self._memory = np.empty(int(sizes[sizes <= limit].max(initial=0)), np.uint64)
+        self._memory = np.empty(int(sizes[sizes <= limits].max(initial=0)), np.uint64)
         self._file: int | None = None
-        if len(sizes) > 1 or sizes.max(initial=0) > limit:
+        if len(sizes) > 1 or (sizes > limits).any():
             with explained_os_errors(path):
                 self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
 
@@ -50,7 +50,7 @@ class Shelf:
 
     def fits(self, bucket: int) -> bool:
         """Whether a bucket fits into memory."""
-        return bool(self._sizes[bucket] <= self.limit)
+        return bool(self._sizes[bucket] <= self.limits[bucket])
 
     def read(self, bucket: int) -> NDArray[np.uint64]:
         """Return the hashes of a bucket that fits into memory, until the next bucket's are read."""

@@ -244,16 +244,15 @@ def _same_body(sets: Any, one: Any, other: Any) -> Any:
 
 
 @kernel
-def join_keepers(nodes: Nodes, keepers: Any, documents: Any, components: Any, mains: Any, apart: Any) -> None:
-    """Join what the verdicts say is alike, and tell what may be joined beyond that.
+def join_keepers(nodes: Nodes, keepers: Any, documents: Any, components: Any, mains: Any) -> None:
+    """Join what the verdicts say is alike, and find the component that most members of each group are in then.
 
     Args:
         nodes: all of them.
         keepers: the verdicts.
         documents: (n,) the document of each node.
         components: of every document, to be joined; see `groups.root`.
-        mains: (groups,) int64: a member of the component that most members of a group are in, if most are in one.
-        apart: (n,) all False: which nodes are not in the main component of one of their groups.
+        mains: (groups,) int64: a member of that component; any member, if no component has most.
     """
     for node in range(len(keepers)):
         if keepers[node] != KEPT:
@@ -265,9 +264,16 @@ def join_keepers(nodes: Nodes, keepers: Any, documents: Any, components: Any, ma
             if votes == 0:
                 mains[group] = member
             votes += 1 if _joined(documents, components, member, mains[group]) else -1
-        for i in range(nodes.starts[group], nodes.starts[group + 1]):
-            member = I64(nodes.members[i])
-            apart[member] |= not _joined(documents, components, member, mains[group])
+
+
+@kernel
+def find_apart(nodes: Nodes, documents: Any, components: Any, mains: Any, apart: Any) -> None:
+    """Set `apart` to False for each node that is in the main components of all its groups."""
+    for node in range(len(apart)):
+        place, end = nodes.joined_starts[node], nodes.joined_starts[node + 1]
+        while apart[node] and place < end and _joined(documents, components, node, mains[nodes.joined[place]]):
+            place += 1
+        apart[node] &= place < end
 
 
 @inlined
@@ -287,7 +293,7 @@ def connect(
 
     Args:
         nodes, first, end, threshold, least, seen, table: see `decide`.
-        order: nodes that are apart from the main component of one of their groups.
+        order: nodes that are apart from the main component of one of their groups, ascending.
         keepers, documents, components, mains: see `join_keepers`.
     """
     for node in order:
