@@ -4,8 +4,11 @@
     python benchmarks/told_apart.py --kept NAMES=FOLDER...
 
 Every file below FOLDER whose extension a filter names is in the language NAMES: a filter file's name, `other` for a
-language that has none, or several with commas where either is right (`matlab,octave` for what runs in both). SAMPLES
+language that has none, or several with commas where either is right (`matlab,octave` for what runs in both). A FOLDER
+below another one is counted by its own NAMES alone. SAMPLES
 is the folder `samples` of a checkout of github-linguist/linguist, one folder for each language by GitHub's name.
+The filter is told each file's path below FOLDER, and FOLDER's name as its repository (`owner+name` as `owner/name`);
+a folder of a repository is written `REPOSITORY/./FOLDER`. Of a sample it is told the file's name alone.
 Prints for each language the files of it, the share found as it, and the share of what was found as it that is; below
 that each confusion, and with -v each wrong file. `kept` are files of another language that the filter keeps.
 
@@ -20,7 +23,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -37,12 +40,23 @@ OTHER = "other"
 BATCH = 500
 
 
-class File(NamedTuple):
-    """A file and the languages that it may truly be in."""
+class Folder(NamedTuple):
+    """A folder of files in one language, below the root of its repository."""
 
-    path: Path
+    truth: str
+    root: Path
+    place: Path
+    repo: str | None
+
+
+class File(NamedTuple):
+    """A file and the languages that it may truly be in; its path and repository as a crawl says them."""
+
+    file: Path
     truth: str
     folder: str
+    path: str
+    repo: str | None
 
 
 def main() -> None:
@@ -54,7 +68,8 @@ def main() -> None:
     parser.add_argument("--kept", action="store_true", help="print what is kept of each folder")
     options = parser.parse_args()
     languages = load_languages()
-    files = chain.from_iterable(_files(folder, truth, languages) for truth, folder in options.folders)
+    others = {folder.place.resolve() for folder in options.folders}
+    files = chain.from_iterable(_files(folder, languages, others) for folder in options.folders)
     samples = _samples(options.linguist, languages) if options.linguist else ()
     results = _results(chain(files, samples), languages)
     if options.kept:
@@ -64,25 +79,27 @@ def main() -> None:
         _print_confusions(results, options.verbose)
 
 
-def _labelled(argument: str) -> tuple[str, Path]:
-    truth, sign, folder = argument.partition("=")
-    if not sign or not Path(folder).is_dir():
+def _labelled(argument: str) -> Folder:
+    truth, sign, written = argument.partition("=")
+    root, _, below = written.partition("/./")
+    if not sign or not Path(root, below).is_dir():
         raise argparse.ArgumentTypeError(f"`{argument}` is not NAMES=FOLDER")
-    return truth, Path(folder)
+    return Folder(truth, Path(root), Path(root, below), Path(root).resolve().name.replace("+", "/"))
 
 
-def _files(folder: Path, truth: str, languages: Languages) -> Iterator[File]:
-    for root, names, files in os.walk(folder):
-        names.sort()
-        for path in (Path(root) / name for name in sorted(files)):
-            if languages.extension_of(path.name) and path.is_file() and not path.is_symlink():
-                yield File(path, truth, folder.name)
+def _files(folder: Folder, languages: Languages, others: Collection[Path] = ()) -> Iterator[File]:
+    for root, names, files in os.walk(folder.place):
+        names[:] = sorted(name for name in names if Path(root, name).resolve() not in others)
+        for file in (Path(root) / name for name in sorted(files)):
+            if languages.extension_of(file.name) and file.is_file() and not file.is_symlink():
+                path = file.relative_to(folder.root).as_posix()
+                yield File(file, folder.truth, folder.place.name, path, folder.repo)
 
 
 def _samples(folder: Path, languages: Languages) -> Iterator[File]:
     for language in sorted(folder.iterdir()):
-        for file in _files(language, OTHER, languages):
-            extension = languages.extension_of(file.path.name)
+        for file in _files(Folder(OTHER, language, language, None), languages):
+            extension = languages.extension_of(file.path)
             named = {
                 name
                 for name in (*languages, *languages.others)
@@ -90,7 +107,8 @@ def _samples(folder: Path, languages: Languages) -> Iterator[File]:
                 and (language.name in languages.any(name).linguist or name == languages.by_label(language.name))
             }
             # What a look-alike names is not the mathematics that shares its name: OCaml is not HOL Light.
-            yield file._replace(truth=",".join(sorted(named.difference(languages) or named or {OTHER})))
+            truth = ",".join(sorted(named.difference(languages) or named or {OTHER}))
+            yield file._replace(truth=truth, path=file.file.name)
 
 
 def _results(files: Iterable[File], languages: Languages) -> pl.DataFrame:
@@ -108,9 +126,10 @@ def _results(files: Iterable[File], languages: Languages) -> pl.DataFrame:
 
 
 def _decided(files: Sequence[File], languages: Languages) -> pl.DataFrame:
-    rows = [(str(file.path), _text(file.path.read_bytes()), file.path.name, *file[1:]) for file in files]
-    batch = pl.DataFrame(rows, schema=["id", "text", "path", "truth", "folder"], orient="row")
-    batch = batch.with_columns(lang=pl.lit(None, pl.String), repo=pl.lit(None, pl.String))
+    rows = [(str(file.file), _text(file.file.read_bytes()), *file[1:]) for file in files]
+    names = ["id", "text", "truth", "folder", "path", "repo"]
+    batch = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
+    batch = batch.with_columns(lang=pl.lit(None, pl.String))
     found = recognise.assign(batch, languages)["found"]
     decisions = decide(batch, languages).select("id", "keep", "rule")
     known = batch.select("id", "folder", "truth", found, bytes=pl.col("text").str.len_bytes())

@@ -171,7 +171,7 @@ def _foreign(batch: pl.DataFrame, language: Language, languages: Languages) -> p
             rows,
             WRONG_LANGUAGE,
             f"The content is {languages.any(str(found)).title}, not {language.title}.",
-            recognise.evidence(rows["text"], languages.any(str(found))),
+            recognise.evidence(rows, languages.any(str(found))),
         )
         for (found,), rows in batch.group_by("found", maintain_order=True)
     ]
@@ -203,7 +203,7 @@ def _verdicts(batch: pl.DataFrame, language: Language, languages: Languages) -> 
         row = _foreign(batch, language, languages).row(0, named=True)
         yield Verdict(language.name, WRONG_LANGUAGE, row["reason"], True, row["evidence"])
     elif any(extension in languages.rivals for extension in language.extensions):
-        evidence = recognise.evidence(batch["text"].fill_null(""), language).item()
+        evidence = recognise.evidence(batch.with_columns(pl.col("text").fill_null("")), language).item()
         yield Verdict(language.name, WRONG_LANGUAGE, f"The content is {language.title}.", False, evidence)
     batch = batch.with_columns(original=pl.col("text"))
     yield from (_verdict(batch, language, check) for check in original_checks(language))

@@ -28,6 +28,9 @@ Extension = Annotated[str, Field(pattern=r"^\.[^/\s]+$")]
 Words = Annotated[tuple[str, ...], Field(min_length=1)]
 Where = Literal["text", "code", "head", "original"]
 
+NAMES = ("path", "repo")
+"""Where a sign is sought that is not in the content: the columns of that name."""
+
 CONDITIONS = (
     "require_any",
     "require_match",
@@ -107,7 +110,7 @@ class Sign(toml.Config):
 
     match: str
     points: int = Field(default=1, ge=-20, le=20)
-    where: Literal["text", "code"] = "code"
+    where: Literal["text", "code", "path", "repo"] = "code"
 
 
 class RuleSet(toml.Config):

@@ -1,8 +1,8 @@
 """Which language a document is in: by its extension, and by its content where several languages share one.
 
-Each language has signs, patterns with points. Every sign found near the beginning counts once; the language that the
-user says the document is in has a start; the most points win; a tie goes to that language, then to the extension's
-default one.
+Each language has signs, patterns with points. Every sign found near the beginning counts once; a document's path, its
+repository and what the user says of it give a language a start; the most points win; a tie goes to the language that
+the user says, then to the extension's default one.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from algstack.documents import clip
-from algstack.filter import automaton, scan
-from algstack.filter.language import Language, Languages, Sign
+from algstack.filter import automaton, patterns, scan
+from algstack.filter.language import NAMES, Language, Languages, Sign
 from algstack.texts import Places, places
 
 WINDOWS = (4_000, 20_000, 100_000)
@@ -42,7 +42,7 @@ def assign(documents: pl.DataFrame, languages: Languages) -> pl.DataFrame:
     """Say which language each document is in.
 
     Args:
-        documents: columns `text`, `lang`, `path`.
+        documents: columns `text`, `lang`, `path`, and `repo` where it is known.
         languages: those wanted, and those they are told apart from.
 
     Returns:
@@ -56,9 +56,8 @@ def assign(documents: pl.DataFrame, languages: Languages) -> pl.DataFrame:
     table = table.join(pairs, on=["extension", "lang"], how="left", nulls_equal=True, maintain_order="left")
     table = table.select("extension", "owner", found="owner")
     table = table.with_row_index("row").with_columns(said=_said(documents["lang"], table, languages))
-    texts = documents["text"]
     decided = [
-        _recognised(texts.gather(group["row"]), group, _rivals(extension, said, languages), said, languages)
+        _recognised(documents[group["row"]], group, _rivals(extension, said, languages), said, languages)
         for (extension, said), group in table.group_by("extension", "said", maintain_order=True)
         if extension in languages.rivals
     ]
@@ -95,16 +94,17 @@ def _rivals(extension: object, said: object, languages: Languages) -> list[Langu
 
 
 def _recognised(
-    texts: pl.Series, group: pl.DataFrame, rivals: Sequence[Language], said: object, languages: Languages
+    documents: pl.DataFrame, group: pl.DataFrame, rivals: Sequence[Language], said: object, languages: Languages
 ) -> pl.DataFrame:
     """Decide a group of documents that share an extension: columns `row`, `owner`, `found`."""
-    winner = np.zeros(len(texts), np.int64)
-    open_rows = np.arange(len(texts))
-    where = places(texts)
+    winner = np.zeros(documents.height, np.int64)
+    open_rows = np.arange(documents.height)
+    where = places(documents["text"])
+    starts = [_named(documents, rival) + (SAID if rival.name == said else 0) for rival in rivals]
     for window in WINDOWS:
         scores = _Scores(scan.beginnings(where.take(open_rows), window), rivals)
-        for number, rival in enumerate(rivals):
-            scores.compete(rival, number, SAID if rival.name == said else 0)
+        for number, (rival, start) in enumerate(zip(rivals, starts, strict=True)):
+            scores.compete(rival, number, start[open_rows])
         winner[open_rows] = scores.winner
         # A text that the first window holds whole has nothing more to say.
         more = where.lengths[open_rows] > window
@@ -115,6 +115,19 @@ def _recognised(
     wanted = pl.col("found").is_in(list(languages))
     found = group.select("row", "owner").with_columns(names)
     return found.with_columns(owner=pl.when(wanted).then("found").otherwise("owner"))
+
+
+def _named(documents: pl.DataFrame, language: Language) -> Points:
+    """The points that a language has in each document by its path and its repository."""
+    points = np.zeros(documents.height, np.int64)
+    for sign in language.signs:
+        if sign.where in NAMES and sign.where in documents.columns:
+            points += sign.points * _is_named(documents[sign.where], sign)
+    return points
+
+
+def _is_named(names: pl.Series, sign: Sign) -> NDArray[np.bool_]:
+    return names.str.contains(patterns.compiled([sign.match])).fill_null(False).to_numpy()
 
 
 class _Scores:
@@ -131,24 +144,24 @@ class _Scores:
         """Whether more text might decide otherwise."""
         return (self._best < ENOUGH) | (self._best - self._next < LEAD)
 
-    def compete(self, rival: Language, number: int, start: int = 0) -> None:
+    def compete(self, rival: Language, number: int, start: Points) -> None:
         """Let one language take the texts in which it has more points than any before it; `start` it has anyway.
 
         Only texts in which it can come near are looked at: those that have a sign which could bring it there.
         """
-        most = start + sum(max(sign.points, 0) for sign in rival.signs)
-        rows = np.flatnonzero(self._best - LEAD < most)
-        rows = rows[self._is_open(rows, rival.signs, start)]
+        signs = _of_content(rival)
+        rows = np.flatnonzero(self._best - LEAD < start + sum(max(sign.points, 0) for sign in signs))
+        rows = rows[self._is_open(rows, signs, start[rows])]
         if not len(rows):
             return
-        found = _signs_in(self._texts.take(rows), rival, rival.signs)
-        self._enter(rows, start + found @ np.array([sign.points for sign in rival.signs], np.int64), number)
+        found = _signs_in(self._texts.take(rows), rival, signs)
+        self._enter(rows, start[rows] + found @ np.array([sign.points for sign in signs], np.int64), number)
 
-    def _is_open(self, rows: NDArray[np.intp], signs: Sequence[Sign], start: int) -> NDArray[np.bool_]:
+    def _is_open(self, rows: NDArray[np.intp], signs: Sequence[Sign], start: Points) -> NDArray[np.bool_]:
         """Whether a language may come near in each row: the first always does, and so does what has a start."""
-        is_open = self._best[rows] < 0
-        if start or is_open.all():
-            return np.ones(len(rows), np.bool_)
+        is_open = (self._best[rows] < 0) | (start > 0)
+        if is_open.all():
+            return is_open
         weak = sum(sign.points for sign in signs if 0 < sign.points < STRONG)
         needs_strong = ~is_open & (self._best[rows] - LEAD >= weak)
         # In few texts stands a sign of another language, comments included.
@@ -163,13 +176,17 @@ class _Scores:
     @cached_property
     def _has_foreign_sign(self) -> NDArray[np.bool_]:
         """Whether any sign of any language but the first stands in each text: mostly one pass says no for all."""
-        return _has_sign(self._texts, [sign for rival in self._rivals[1:] for sign in rival.signs], 1)
+        return _has_sign(self._texts, [sign for rival in self._rivals[1:] for sign in _of_content(rival)], 1)
 
     def _enter(self, rows: NDArray[np.int64], points: Points, number: int) -> None:
         leads = points > self._best[rows]
         self._next[rows] = np.where(leads, self._best[rows], np.maximum(self._next[rows], points))
         self.winner[rows[leads]] = number
         self._best[rows[leads]] = points[leads]
+
+
+def _of_content(language: Language) -> list[Sign]:
+    return [sign for sign in language.signs if sign.where not in NAMES]
 
 
 def _has_sign(texts: Places, signs: Sequence[Sign], least: int) -> NDArray[np.bool_]:
@@ -189,13 +206,14 @@ def _signs_in(texts: Places, language: Language, signs: Sequence[Sign]) -> NDArr
     return found
 
 
-def evidence(texts: pl.Series, language: Language) -> pl.Series:
-    """Name, for each text, the language and its strongest signs that stand there."""
+def evidence(documents: pl.DataFrame, language: Language) -> pl.Series:
+    """Name, for each document (`text`, `path`, `repo`), the language and its strongest signs that it has."""
     ordered = sorted((sign for sign in language.signs if sign.points > 0), key=lambda sign: -sign.points)
+    found = _signs_in(scan.beginnings(places(documents["text"]), WINDOWS[0]), language, ordered)
+    for number, sign in enumerate(ordered):
+        if sign.where in NAMES:
+            found[:, number] = _is_named(documents[sign.where], sign)
     matches = [f"`{sign.match}`" for sign in ordered]
-    names = [
-        ", ".join([matches[number] for number in np.flatnonzero(found)[:SHOWN]])
-        for found in _signs_in(scan.beginnings(places(texts), WINDOWS[0]), language, ordered)
-    ]
+    names = [", ".join([matches[number] for number in np.flatnonzero(row)[:SHOWN]]) for row in found]
     nothing = "nothing speaks for another language"
     return pl.Series("evidence", [clip(f"{language.title}: {name or nothing}") for name in names], pl.String)

@@ -11,10 +11,9 @@ from algstack.filter.language import load_languages
 LANGUAGES = load_languages()
 
 
-def found(path: str, text: str, lang: str | None = None) -> tuple[str | None, str | None]:
-    frame = pl.DataFrame(
-        {"text": [text], "lang": [lang], "path": [path]}, schema=dict.fromkeys(("text", "lang", "path"), pl.String)
-    )
+def found(path: str, text: str, lang: str | None = None, repo: str | None = None) -> tuple[str | None, str | None]:
+    row = {"text": text, "lang": lang, "path": path, "repo": repo}
+    frame = pl.DataFrame([row], schema=dict.fromkeys(row, pl.String))
     owner, language = recognise.assign(frame, LANGUAGES).row(0)
     return owner, language
 
@@ -99,12 +98,72 @@ def found(path: str, text: str, lang: str | None = None) -> tuple[str | None, st
         ),
         ("a.tst", "gap> G := SymmetricGroup(3);;\ngap> Size(G);\n6\n", "gap"),
         ("a.gp", "f(x) = my(y = x); y^2;\nprint(f(2));\n", "pari"),
+        ("a.h", "#include <a.h>\nbool parse(node& n, int depth);\n", "cpp"),
+        ("a.h", "#include <a.h>\nint parse(int depth = 0);\n", "cpp"),
+        ("a.h", "#pragma once\nstruct Row {\n  Slice<int> cells;\n  int size() const;\n};\n", "cpp"),
+        ("a.h", "#pragma once\nenum class Mode { OLD, NEW };\nvoid upgrade();\n", "cpp"),
+        ("a.h", "/* `Row::size` says more. */\n#include <a.h>\n", "cpp"),
+        ("a.h", "// A row.\n#include <base/net/row.h>\n", "cpp"),
+        ("a.h", "// A row.\ntypedef struct row { struct row *next; } row;\nint size(row *r);\n", "c"),
+        ("a.h", "// a & b\n#define BOTH(a, b) ((a) & (b))\nint f(void);\n", "c"),
+        ("a.m", "function r = f (x)\n% words\n  r = g (x, 1);\nend\n", "octave"),
+        ("a.m", "classdef a\n  properties\n    x\n  endproperties\nendclassdef\n", "octave"),
+        ("a.m", "/*\nintrinsic F(n::RngIntElt) -> RngIntElt\n{ Old. }\nend intrinsic;\n*/\n", "magma"),
+        ("a.m", "// words\ntable:=[\n<1,2>];\n", "magma"),
+        (
+            "a.sml",
+            "structure A = struct\n  datatype t =\n    Type of int\n  fun prove (x) = conv x\nend\n",
+            "standard-ml",
+        ),
+        ("a.sml", "open fooSyntax\nval x = 1\n", "hol4"),
+        ("a.lean", "import foundation.Generated.All\n\ntheorem a : 1 = 1 := rfl\n", "lean"),
+        ("a.lean", '#print "a"\nset_option pp.all true\n', "lean3"),
+        ("a.lean", "lemma {u} a {α : Type u} (x : α) : x = x := rfl\n", "lean3"),
     ],
 )
 def test_told_apart(path: str, text: str, language: str) -> None:
     owner, seen = found(path, text)
     assert seen == language
     assert owner in LANGUAGES
+
+
+@pytest.mark.parametrize(
+    ("path", "repo", "text", "language"),
+    [
+        ("inst/a.m", None, "function y = f(x)\ny = x;\nend\n", "octave"),
+        ("src/a.m", None, "function y = f(x)\ny = x;\nend\n", "matlab"),
+        ("src/a.m", "owner/octave-things", "function y = f(x)\ny = x;\nend\n", "octave"),
+        ("src/a.m", "gnu-octave/things", "function y = f(x)\ny = x;\nend\n", "octave"),
+        ("src/a.m", "OctaveMiller/things", "function y = f(x)\ny = x;\nend\n", "matlab"),
+        ("inst/a.m", "a/b", "#import <A.h>\n@implementation A\n- (void)run { }\n@end\n", "objective-c"),
+        ("src/detail/a.h", None, "#ifndef A_H\n#define A_H\n#endif\n", "cpp"),
+        ("src/a-inl.h", None, "#ifndef A_H\n#define A_H\n#endif\n", "cpp"),
+        ("src/detail/a.h", None, "#ifndef A_H\n#define A_H\nint f(void);\n#endif\n", "c"),
+        ("src/a.h", None, "#ifndef A_H\n#define A_H\n#endif\n", "c"),
+        ("lib.ml", "owner/hol-light", "let rec f x = match x with [] -> 0 | _ :: t -> 1 + f t\n", "hol-light"),
+        ("lib.ml", "owner/parser", "let rec f x = match x with [] -> 0 | _ :: t -> 1 + f t\n", "ocaml"),
+        ("twoScript.sml", None, "open HolKernel\nval x = 1\n", "hol4"),
+        ("src/a.sml", "owner/HOL", "structure A = struct\n  fun f x = x + 1\nend\n", "hol4"),
+        ("tools/a.sml", "owner/HOL", "structure A = struct\n  fun f x = x + 1\nend\n", "standard-ml"),
+        ("src/a.sml", "owner/alcohol", "structure A = struct\n  fun f x = x + 1\nend\n", "standard-ml"),
+        ("tests/lean/a.lean", None, "#eval 1\n", "lean3"),
+        ("Tests/Basic.lean", None, "#eval 1\n", "lean"),
+        ("a.lean", "owner/proofs-lean4", "#eval 1\n", "lean"),
+        ("A.lean", "owner/proofs-lean3", "#eval 1\n", "lean3"),
+    ],
+)
+def test_paths_and_repositories_tell_apart(path: str, repo: str | None, text: str, language: str) -> None:
+    assert found(path, text, repo=repo)[1] == language
+
+
+def test_paths_and_repositories_need_not_be_known() -> None:
+    frame = pl.DataFrame({"text": ["x = 1;\n", "y = 1;\n"], "lang": [None, None], "path": ["inst/a.m", None]})
+    assert recognise.assign(frame.cast(pl.String), LANGUAGES)["found"].to_list() == ["octave", None]
+
+
+def test_evidence_names_the_path() -> None:
+    frame = pl.DataFrame({"text": ["x = 1;\n"], "path": ["inst/a.m"], "repo": ["a/b"]})
+    assert "inst/" in recognise.evidence(frame, LANGUAGES["octave"]).item()
 
 
 def test_what_nothing_speaks_for_is_the_default_one() -> None:
