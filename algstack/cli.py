@@ -211,7 +211,7 @@ def dedup(
         list[str] | None, typer.Option(help="An earlier release: drop what it holds already (repeatable).")
     ] = None,
     within: Annotated[str | None, typer.Option(help="Two duplicates must agree in it: lang, source or repo.")] = None,
-    memory: Annotated[str, typer.Option(help="Memory to use.")] = "4GiB",
+    memory: Annotated[str, typer.Option(help="Memory to use; 100 bytes a document at least.")] = "4GiB",
     audit: Annotated[int, typer.Option(min=0, help="Documents to sample and compare with all others exactly.")] = 0,
     explain_bands: Annotated[
         bool, typer.Option("--explain-bands", help="Show how recall is reached; do nothing.")

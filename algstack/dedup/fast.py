@@ -31,7 +31,7 @@ from algstack.dedup.parts import Numbering, Part, chosen_rows, take
 from algstack.dedup.seen import Seen
 from algstack.dedup.shelf import Shelf
 from algstack.dedup.spill import Spill
-from algstack.dedup.state import Drops, Settings, State
+from algstack.dedup.state import Drops, Settings, State, room
 from algstack.dedup.texts import as_texts
 from algstack.errors import AlgstackError, DatasetError
 
@@ -71,7 +71,7 @@ class Deduplication:
         return self.drops
 
     def _spill(self, name: str, share: int) -> Spill:
-        return Spill(self.folder, name, self.settings.memory // share, 1 << self.bits)
+        return Spill(self.folder, name, self.room // share, 1 << self.bits)
 
     def _each(self, work: Callable[[int], None], parts: Sequence[int]) -> None:
         list(self.pool.map(work, parts))
@@ -90,6 +90,7 @@ class Deduplication:
             raise AlgstackError(f"{len(self.numbering)} documents are too many for one run: at most 2^32.")
         self.bits = partition_bits(len(self.numbering), self.cut.bands)
         self.state = State.of(len(self.numbering), int(self.numbering.starts[len(self.earlier)]))
+        self.room = room(self.settings.memory, len(self.numbering))
         ids = self._spill("ids", 8)
         for part in self.new:
             found, first = read[part], int(self.numbering.starts[part])
@@ -112,8 +113,8 @@ class Deduplication:
     def _digest(self) -> None:
         self.exact, self.banded = self._spill("exact", 16), self._spill("bands", 8)
         self.bodied = self._spill("bodies", 16)
-        self.arena = Arena(self.settings.memory // 4 // 8)
-        self.seen = Seen(min(len(self.numbering), self.settings.memory // 8 // Seen.BYTES))
+        self.arena = Arena(self.room // 4 // 8)
+        self.seen = Seen(min(len(self.numbering), self.room // 8 // Seen.BYTES))
         self._each(self._load_earlier, self.earlier)
         self.swhids = Swhids.of(self.parts[: len(self.earlier)])
         self._each(self._digest_part, self.new)
@@ -227,7 +228,7 @@ class Deduplication:
         if self.settings.components:
             self.components = self.state.labels.copy()
         involved = np.flatnonzero(self.copies | grouped).astype(np.uint32)
-        budget = self.settings.memory // 4
+        budget = self.room // 4
         filled = buckets.fill(involved, roots, grouped, self.state, budget)
         shelf = self._shelve(filled, grouped, budget)
         self._names = [_keepers(np.zeros(0, np.uint32), pl.Series([], dtype=pl.String))]

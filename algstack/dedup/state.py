@@ -16,6 +16,12 @@ from algstack.dedup.keepers import EXACT, NEAR, ORDER, SAME_BODY, Criterion
 MEMORY = 4 << 30
 """Bytes that a run may use, unless it is told otherwise."""
 
+PROCESS = 300 << 20
+"""Bytes that Python and its libraries take."""
+
+DOCUMENT_BYTES = 100
+"""What every document takes in memory: its state, and what says where it belongs."""
+
 RULES = (EXACT, SAME_BODY, NEAR)
 
 
@@ -37,6 +43,11 @@ class Settings:
         return choose(self.threshold, self.recall)
 
 
+def room(memory: int, documents: int) -> int:
+    """Return the bytes that may be shared out, beside what Python and so many documents take: an eighth at least."""
+    return max(memory - PROCESS - DOCUMENT_BYTES * documents, memory // 8)
+
+
 class Drops(NamedTuple):
     """The dropped documents by number, ascending; rules are indices of RULES."""
 
@@ -48,7 +59,7 @@ class Drops(NamedTuple):
 
 @dataclass
 class State:
-    """What is kept of every document in memory, by its number: 77 bytes."""
+    """What is kept of every document in memory, by its number: 69 bytes, and 8 more beside an earlier release."""
 
     fingerprints: NDArray[np.uint64]  # (n, 2)
     sketches: NDArray[np.uint64]  # (n, 4)
@@ -57,7 +68,7 @@ class State:
     starts: NDArray[np.int64]  # where they lie in the arena, -1 if they do not
     labels: NDArray[np.uint32]  # the document that stands for all with its text
     signed: NDArray[np.bool_]  # whether it has a sketch and keys of its own
-    known: NDArray[np.int64]  # the document of an earlier release with the same original bytes, -1 if there is none
+    known: NDArray[np.int64]  # the document of an earlier release with the same original bytes, else -1
     frozen: int  # documents before this number are an earlier release's
 
     @classmethod
@@ -71,6 +82,6 @@ class State:
             np.full(count, -1, np.int64),
             np.arange(count, dtype=np.uint32),
             np.zeros(count, np.bool_),
-            np.full(count, -1, np.int64),
+            np.full(count if frozen else 0, -1, np.int64),
             frozen,
         )
