@@ -9,7 +9,7 @@ import polars as pl
 
 from algstack.documents import DECISIONS
 from algstack.errors import DatasetError
-from algstack.filter import recognise, rules, scan
+from algstack.filter import measure, recognise, rules, scan
 from algstack.filter.language import Language, Languages
 from algstack.filter.rules import Check
 from algstack.filter.transforms import TRANSFORMS
@@ -131,7 +131,7 @@ def steps(language: Language) -> list[str]:
 
 def measured(batch: pl.DataFrame) -> pl.DataFrame:
     """Add the text's `head`, and its `bytes`, `digits` and `characters`."""
-    counts = scan.densities(batch["text"])
+    counts = measure.densities(batch["text"])
     return batch.hstack(counts).with_columns(bytes=pl.col("text").str.len_bytes(), head=scan.head(pl.col("text")))
 
 

@@ -4,39 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
-from numba import njit, types
+from llvmlite import ir
+from numba import types
+from numba.np import arrayobj
 
-from algstack.texts import Bytes
 from algstack.vector import operation
 
-_carray: Any = numba.carray  # type: ignore[attr-defined]
-_pointer_to: Any = types.CPointer
+_ARRAY = types.Array(types.uint8, 1, "C")
+_populate: Any = arrayobj.populate_array  # has no types
 
 
-def _pointer(kind: Any) -> Any:
-    """Make the operation that takes an address for that of numbers of one kind."""
+@operation
+def bytes_at(typing_context: Any, address: Any, length: Any) -> Any:
+    """Return the bytes at an address as an array; whoever owns them must outlive its use."""
 
-    def pointer(typing: Any, address: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(_ARRAY)(context, builder)
+        data = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+        one = context.get_constant(types.intp, 1)
+        _populate(array, data=data, shape=[arguments[1]], strides=[one], itemsize=one, meminfo=None)
+        return array._getvalue()
 
-        return _pointer_to(kind)(types.uint64), generate
-
-    return operation(pointer)
-
-
-_bytes_pointer, _words_pointer = _pointer(types.uint8), _pointer(types.uint64)
-
-
-@njit(cache=True, nogil=True)
-def bytes_at(address: Any, length: Any) -> Bytes:
-    """The bytes at an address; whoever owns them must outlive their use."""
-    data: Bytes = _carray(_bytes_pointer(address), (length,))
-    return data
-
-
-@njit(cache=True, nogil=True)
-def words_at(address: Any, length: Any) -> Any:
-    """The words of eight bytes at an address that is a multiple of eight."""
-    return _carray(_words_pointer(address), (length,))
+    return _ARRAY(types.uint64, types.int64), generate

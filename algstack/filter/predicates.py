@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from algstack import natural
-from algstack.filter import scan
+from algstack.filter import measure
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def _line_length(column: str) -> pl.Expr:
 
 def _has_long_lines(column: str) -> pl.Expr:
     return (pl.col("bytes") >= LONG_LINES_FROM) & pl.col(column).map_batches(
-        lambda texts: scan.has_long_lines(texts, LONG_LINE), return_dtype=pl.Boolean
+        lambda texts: measure.has_long_lines(texts, LONG_LINE), return_dtype=pl.Boolean
     )
 
 
