@@ -63,6 +63,14 @@ def places(series: pl.Series) -> Places:
     return Places(addresses, lengths, array)
 
 
+def series_of(bounds: Offsets, content: pa.Buffer) -> pl.Series:
+    """Return the texts `content[bounds[i]:bounds[i + 1]]`, valid UTF-8, as Polars has them; nothing is copied."""
+    array = pa.Array.from_buffers(pa.large_string(), len(bounds) - 1, [None, pa.py_buffer(bounds), content])
+    series = pl.from_arrow(array)
+    assert isinstance(series, pl.Series)
+    return series
+
+
 def read_only(data: Bytes) -> Bytes:
     """Return a view of bytes of the type that kernels are compiled for: Arrow's buffers are so."""
     view = data.view()

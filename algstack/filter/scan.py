@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from algstack.filter.memory import bytes_at
 from algstack.filter.syntax import Syntax
-from algstack.texts import Bytes, Places, places
+from algstack.texts import Bytes, Places, places, series_of
 from algstack.vector import LANES, equal_mask, fill, inlined, kernel, move, trailing_zeros
 
 LINE_COMMENT, BLOCK_COMMENT, STRING, LONG_STRING, COLUMN_COMMENT = range(5)
@@ -66,10 +66,7 @@ def as_series(texts: Places) -> pl.Series:
     """Return texts as Polars has them: a copy, unless they lie as `blanked` has put them."""
     if not isinstance(texts.owner, _Blanked):
         texts = blanked(texts, Syntax())
-    buffers = [None, pa.py_buffer(texts.owner.bounds), texts.owner.content]
-    series = pl.from_arrow(pa.Array.from_buffers(pa.large_string(), len(texts.lengths), buffers))
-    assert isinstance(series, pl.Series)
-    return series
+    return series_of(*texts.owner)
 
 
 class _Blanked(NamedTuple):

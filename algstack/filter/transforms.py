@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from algstack.filter import notebook
+from algstack.filter.pictures import without_pictures
 
 Transformed = tuple[pl.Series, pl.Series]
 """The new texts (unchanged where nothing was to do), and why a text could not be transformed (null where it could)."""
@@ -48,7 +49,8 @@ def _no_failures(texts: pl.Series) -> pl.Series:
 
 def notebooks(texts: pl.Series) -> Transformed:
     """Convert notebooks to Markdown."""
-    return notebook.converted(texts, notebook.to_markdown)
+    made, failures = notebook.converted(without_pictures(texts), notebook.to_markdown)
+    return made.zip_with(failures.is_null(), texts), failures
 
 
 def published_notebooks(texts: pl.Series) -> Transformed:
