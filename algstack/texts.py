@@ -71,6 +71,15 @@ def series_of(bounds: Offsets, content: pa.Buffer) -> pl.Series:
     return series
 
 
+def replaced(texts: pl.Series, rows: pl.Series, others: pl.Series) -> pl.Series:
+    """Return a series of strings with others in some rows; none of the rest is copied, as Polars' own operations do."""
+    if not len(rows):
+        return texts
+    order = np.arange(len(texts))
+    order[rows.to_numpy()] = len(texts) + np.arange(len(rows))
+    return pl.concat([texts, others.rename(texts.name)]).gather(order)
+
+
 def read_only(data: Bytes) -> Bytes:
     """Return a view of bytes of the type that kernels are compiled for: Arrow's buffers are so."""
     view = data.view()

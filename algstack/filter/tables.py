@@ -145,12 +145,13 @@ def run_task(output: Path, table_filter: TableFilter, task: tuple[str, str, Tabl
     key, wanted, table = task
     parts: list[Part] = []
     counts = Counts()
+    newest = pl.CompatLevel.newest()  # strings as they are, not copied
     with ExitStack() as stack:
         kept = stack.enter_context(dataset.part_writer(output, f"documents-{key}.parquet", DOCUMENTS, parts))
         about = stack.enter_context(dataset.part_writer(output, f"decisions-{key}.parquet", DECISIONS, parts))
         for rows, decisions in table_filter.frames(table):
-            kept.write(documents.apply(rows, decisions).to_arrow(compat_level=pl.CompatLevel.newest()))
-            about.write(decisions.to_arrow())
+            kept.write(documents.apply(rows, decisions).to_arrow(compat_level=newest))
+            about.write(decisions.to_arrow(compat_level=newest))
             counts += counted(decisions.with_columns(rows["size"]))
     return TaskRecord(
         task=key, fingerprint=wanted, counts=counts, parts=tuple(sorted(parts, key=lambda part: part.name))
