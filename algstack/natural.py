@@ -76,8 +76,8 @@ def languages(texts: Texts) -> list[str]:
     return [names[number] for number in best]
 
 
-LANES = 4
-"""Places of a text that are walked at a time: a step waits for memory, and four wait together."""
+LANES = 8
+"""Places of a text that are walked at a time: a step waits for memory, and eight wait together."""
 
 
 @njit(cache=True, nogil=True)
@@ -99,9 +99,14 @@ def _classify(
         scores[:] = priors
         for feature in range(len(counts)):
             if counts[feature]:
-                for language in range(len(scores)):
-                    scores[language] += counts[feature] * weights[feature, language]
+                _add(scores, float(counts[feature]), weights[feature])
         best[row] = np.argmax(scores)
+
+
+@njit(cache=True, nogil=True)
+def _add(scores: Any, count: float, weights: Any) -> None:
+    for language in range(np.uint64(len(scores))):  # indices without a sign are not asked for theirs
+        scores[language] += count * weights[language]
 
 
 @njit(cache=True, nogil=True)
@@ -132,27 +137,42 @@ def _visit(data: Bytes, begin: int, end: int, moves: Any, depth: int, visits: An
     if length <= depth:
         _walk(data, begin, end, 0, moves, visits)
         return
-    second, third, fourth = begin + length, begin + 2 * length, begin + 3 * length
-    a = 0
-    b = _state_at(data, second, moves, depth)
-    c = _state_at(data, third, moves, depth)
-    d = _state_at(data, fourth, moves, depth)
-    for i in range(length):
-        a = moves[(a << 8) + data[begin + i]]
-        b = moves[(b << 8) + data[second + i]]
-        c = moves[(c << 8) + data[third + i]]
-        d = moves[(d << 8) + data[fourth + i]]
+    states = np.zeros(LANES, np.uint64)
+    for lane in range(1, LANES):
+        states[lane] = _state_at(data, begin + lane * length, moves, depth)
+    _walk_lanes(data[begin:], length, states, moves, visits)
+    _walk(data, begin + LANES * length, end, states[-1], moves, visits)
+
+
+@njit(cache=True, nogil=True)
+def _walk_lanes(data: Bytes, length: int, states: Any, moves: Any, visits: Any) -> None:
+    a, b, c, d = states[0], states[1], states[2], states[3]
+    e, f, g, h = states[4], states[5], states[6], states[7]
+    byte, stretch = np.uint64(8), np.uint64(length)
+    for i in range(stretch):
+        a = np.uint64(moves[(a << byte) + np.uint64(data[i])])
+        b = np.uint64(moves[(b << byte) + np.uint64(data[i + stretch])])
+        c = np.uint64(moves[(c << byte) + np.uint64(data[i + np.uint64(2) * stretch])])
+        d = np.uint64(moves[(d << byte) + np.uint64(data[i + np.uint64(3) * stretch])])
+        e = np.uint64(moves[(e << byte) + np.uint64(data[i + np.uint64(4) * stretch])])
+        f = np.uint64(moves[(f << byte) + np.uint64(data[i + np.uint64(5) * stretch])])
+        g = np.uint64(moves[(g << byte) + np.uint64(data[i + np.uint64(6) * stretch])])
+        h = np.uint64(moves[(h << byte) + np.uint64(data[i + np.uint64(7) * stretch])])
         visits[a] += 1
         visits[b] += 1
         visits[c] += 1
         visits[d] += 1
-    _walk(data, fourth + length, end, d, moves, visits)
+        visits[e] += 1
+        visits[f] += 1
+        visits[g] += 1
+        visits[h] += 1
+    states[-1] = h
 
 
 @njit(cache=True, nogil=True)
 def _walk(data: Bytes, begin: int, end: int, state: int, moves: Any, visits: Any) -> None:
     for i in range(begin, end):
-        state = moves[(state << 8) + data[i]]
+        state = moves[(np.int64(state) << 8) + data[i]]
         visits[state] += 1
 
 
