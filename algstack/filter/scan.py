@@ -99,6 +99,28 @@ def without_end(texts: Places, characters: int) -> Places:
     return Places(texts.addresses, lengths, texts)
 
 
+def without_bytes(texts: Places, count: int) -> Places:
+    """All but the last bytes of each text, which may then end within a character."""
+    return Places(texts.addresses, np.maximum(texts.lengths - count, 0), texts)
+
+
+def last_lines(texts: Places, places: NDArray[np.int64]) -> Places:
+    """Each text from the beginning of the line on in which a place stands; a place before it is its beginning."""
+    begins = np.zeros_like(texts.lengths)
+    _line_begins(texts.addresses, places, begins)
+    return Places(texts.addresses + begins.astype(np.uint64), texts.lengths - begins, texts)
+
+
+@njit(cache=True, nogil=True)
+def _line_begins(addresses: Any, places: Any, begins: Any) -> None:
+    for row in range(len(addresses)):
+        place = max(places[row], 0)
+        data = bytes_at(addresses[row], place)
+        while place > 0 and data[place - 1] != NEWLINE:
+            place -= 1
+        begins[row] = place
+
+
 @njit(cache=True, nogil=True)
 def _cut(addresses: Any, lengths: Any, characters: int, cut: Any) -> None:
     for row in range(len(addresses)):
