@@ -24,13 +24,14 @@ JULIA_LARGE = 100_000
 JULIA_TESTS = 0.1
 
 
-def _julia_tests(column: str) -> pl.Expr:
-    lines = pl.col(column).str.count_matches("\n", literal=True) + 1
-    return pl.col(column).str.count_matches("@test", literal=True) / lines
+def _julia_tests(column: str, least: int = 0) -> pl.Expr:
+    """`@test` a line; null where there are fewer bytes, which need not be read."""
+    text = pl.when(pl.col("bytes") >= least).then(column)
+    return text.str.count_matches("@test", literal=True) / (text.str.count_matches("\n", literal=True) + 1)
 
 
 def _is_large_julia(column: str) -> pl.Expr:
-    few_tests = _julia_tests(column) < JULIA_TESTS
+    few_tests = _julia_tests(column, JULIA_LARGE) < JULIA_TESTS
     digits = pl.col("digits") / pl.max_horizontal("characters", 1)
     return (pl.col("bytes") >= JULIA_LARGE) & (few_tests | (digits > 0.5))
 
