@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from algstack.data import cache_folder
 from algstack.dataset import written_atomically
 from algstack.errors import AlgstackError
-from algstack.texts import Bytes, Texts, as_texts
+from algstack.texts import Bytes, Texts, places
+from algstack.vector import bytes_at
 
 
 class _Model(NamedTuple):
@@ -65,14 +66,19 @@ def _unpack() -> tuple[_Model, list[str]]:
 
 def identify(texts: pl.Series) -> pl.Series:
     """Return the ISO 639-1 code of each text's most probable language."""
-    return pl.Series("language", languages(as_texts(texts)), pl.String)
+    return pl.Series("language", _languages(*places(texts)[:2]), pl.String)
 
 
 def languages(texts: Texts) -> list[str]:
     """The same of texts that are not Polars' yet."""
+    begins = texts.data.ctypes.data + texts.offsets[:-1]
+    return _languages(begins.astype(np.uint64), np.diff(texts.offsets))
+
+
+def _languages(addresses: NDArray[np.uint64], lengths: NDArray[np.int64]) -> list[str]:
     model, names = _load()
-    best = np.zeros(len(texts.offsets) - 1, np.int64)
-    _classify(*texts, *model, best)
+    best = np.zeros(len(lengths), np.int64)
+    _classify(addresses, lengths, *model, best)
     return [names[number] for number in best]
 
 
@@ -82,16 +88,16 @@ LANES = 8
 
 @njit(cache=True, nogil=True)
 def _classify(
-    data: Bytes, offsets: Any, moves: Any, starts: Any, features: Any, weights: Any, priors: Any, best: Any
+    addresses: Any, lengths: Any, moves: Any, starts: Any, features: Any, weights: Any, priors: Any, best: Any
 ) -> None:
     depth = _depth(moves)
     visits = np.zeros(len(starts) - 1, np.int64)
     counts = np.zeros(len(weights), np.int64)
     scores = np.zeros(len(priors), np.float64)
-    for row in range(len(offsets) - 1):
+    for row in range(len(addresses)):
         visits[:] = 0
         counts[:] = 0
-        _visit(data, offsets[row], offsets[row + 1], moves, depth, visits)
+        _visit(bytes_at(addresses[row], lengths[row]), moves, depth, visits)
         for reached in range(len(visits)):
             if visits[reached]:
                 for k in range(starts[reached], starts[reached + 1]):
@@ -128,20 +134,20 @@ def _depth(moves: Any) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _visit(data: Bytes, begin: int, end: int, moves: Any, depth: int, visits: Any) -> None:
+def _visit(data: Bytes, moves: Any, depth: int, visits: Any) -> None:
     """Count how often each state is entered on the way through a text.
 
     The text is cut into LANES stretches; each begins in the state that the few bytes before it lead to.
     """
-    length = (end - begin) // LANES
+    length = len(data) // LANES
     if length <= depth:
-        _walk(data, begin, end, 0, moves, visits)
+        _walk(data, 0, 0, moves, visits)
         return
     states = np.zeros(LANES, np.uint64)
     for lane in range(1, LANES):
-        states[lane] = _state_at(data, begin + lane * length, moves, depth)
-    _walk_lanes(data[begin:], length, states, moves, visits)
-    _walk(data, begin + LANES * length, end, states[-1], moves, visits)
+        states[lane] = _state_at(data, lane * length, moves, depth)
+    _walk_lanes(data, length, states, moves, visits)
+    _walk(data, LANES * length, states[-1], moves, visits)
 
 
 @njit(cache=True, nogil=True)
@@ -170,8 +176,8 @@ def _walk_lanes(data: Bytes, length: int, states: Any, moves: Any, visits: Any) 
 
 
 @njit(cache=True, nogil=True)
-def _walk(data: Bytes, begin: int, end: int, state: int, moves: Any, visits: Any) -> None:
-    for i in range(begin, end):
+def _walk(data: Bytes, begin: int, state: int, moves: Any, visits: Any) -> None:
+    for i in range(begin, len(data)):
         state = moves[(np.int64(state) << 8) + data[i]]
         visits[state] += 1
 

@@ -16,6 +16,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np import arrayobj
 
 LANES = 64
 """Bytes that `word_mask` looks at."""
@@ -30,6 +31,7 @@ njit: Any = numba.njit
 alloca: Any = cgutils.alloca_once_value  # has no types
 memcpy: Any = cgutils.raw_memcpy
 memset: Any = cgutils.memset
+populate_array: Any = arrayobj.populate_array
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -207,6 +209,21 @@ def _shuffled(builder: Any, value: Any, lanes: Iterable[int]) -> Any:
     chosen = [ir.Constant(ir.IntType(32), lane) for lane in lanes]
     mask = ir.Constant(ir.VectorType(ir.IntType(32), len(chosen)), chosen)
     return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), mask)
+
+
+@operation
+def bytes_at(typing_context: Any, address: Any, length: Any) -> Any:
+    """Return the bytes at an address as an array; whoever owns them must outlive its use."""
+    array_type = types.Array(types.uint8, 1, "C")
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(array_type)(context, builder)
+        data = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+        one = context.get_constant(types.intp, 1)
+        populate_array(array, data=data, shape=[arguments[1]], strides=[one], itemsize=one, meminfo=None)
+        return array._getvalue()
+
+    return array_type(types.uint64, types.int64), generate
 
 
 @operation

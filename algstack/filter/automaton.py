@@ -18,10 +18,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from algstack.filter.memory import bytes_at
 from algstack.filter.patterns import compiled
 from algstack.filter.scan import as_series
 from algstack.texts import Bytes, Places
+from algstack.vector import bytes_at
 
 TOGETHER = 32
 """Patterns in one automaton: more would make many more states."""

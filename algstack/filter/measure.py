@@ -8,9 +8,8 @@ import numpy as np
 import polars as pl
 from numba import njit
 
-from algstack.filter.memory import bytes_at
 from algstack.texts import Bytes, places
-from algstack.vector import LANES, bit_count, equal_mask, range_mask, trailing_zeros
+from algstack.vector import LANES, bit_count, bytes_at, equal_mask, range_mask, trailing_zeros
 
 NEWLINE = 10
 WIDEST_SPACE = 3

@@ -8,9 +8,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from algstack.filter.memory import bytes_at
 from algstack.texts import Bytes, places, series_of
-from algstack.vector import LANES, equal_mask, inlined, kernel, move, range_mask, trailing_zeros
+from algstack.vector import LANES, bytes_at, equal_mask, inlined, kernel, move, range_mask, trailing_zeros
 
 KINDS = (b'image/png"', b'image/jpeg"', b'image/gif"')
 LONGEST = 12

@@ -14,10 +14,9 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
-from algstack.filter.memory import bytes_at
 from algstack.filter.syntax import Syntax
 from algstack.texts import Bytes, Places, places, series_of
-from algstack.vector import LANES, equal_mask, fill, inlined, kernel, move, trailing_zeros
+from algstack.vector import LANES, bytes_at, equal_mask, fill, inlined, kernel, move, trailing_zeros
 
 LINE_COMMENT, BLOCK_COMMENT, STRING, LONG_STRING, COLUMN_COMMENT = range(5)
 NEWLINE, CARRIAGE_RETURN, SPACE, QUOTE, BACKSLASH = 10, 13, 32, 39, 92
