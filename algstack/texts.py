@@ -72,9 +72,9 @@ def series_of(bounds: Offsets, content: pa.Buffer) -> pl.Series:
 
 
 def replaced(texts: pl.Series, rows: pl.Series, others: pl.Series) -> pl.Series:
-    """Return a series of strings with others, none of them null, in some rows; as Arrow's views, so that none is copied.
+    """Return a series of strings with others, none of them null, in some rows.
 
-    Polars' own operations copy all texts into one piece of memory.
+    It is put together of Arrow's views. Polars' own operations would copy all texts into one piece of memory.
     """
     if not len(rows):
         return texts

@@ -16,7 +16,9 @@ TEXTS = st.lists(st.none() | st.text(max_size=8) | st.text(min_size=10, max_size
 def test_replaced(texts: list[str | None], others: list[str], data: st.DataObject) -> None:
     others = others[: len(texts)]
     rows = data.draw(st.permutations(range(len(texts))))[: len(others)]
-    found = replaced(pl.Series("x", texts, pl.String), pl.Series(rows, dtype=pl.Int64), pl.Series(others, dtype=pl.String))
+    found = replaced(
+        pl.Series("x", texts, pl.String), pl.Series(rows, dtype=pl.Int64), pl.Series(others, dtype=pl.String)
+    )
     expected = list(texts)
     for row, other in zip(rows, others, strict=True):
         expected[row] = other

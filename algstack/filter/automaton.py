@@ -494,10 +494,7 @@ def _step(lane: int, column: int, held: Any, automaton: Any) -> Any:
     following = table[held[lane] + column]
     if following == UNKNOWN:
         state = _following(_number(held[lane], automaton), column, automaton)
-        if (
-            automaton.slots[_slot(state, automaton)] == UNKNOWN
-            and automaton.remembered[0] == len(automaton.states) - 1
-        ):
+        if automaton.slots[_slot(state, automaton)] == UNKNOWN and automaton.remembered[0] == len(automaton.states) - 1:
             _forget(held, automaton)
         following = np.uint32(_remember(state, automaton))
         table[held[lane] + column] = following

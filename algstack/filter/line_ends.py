@@ -49,7 +49,7 @@ def _is_marked(data: Bytes) -> bool:
 
 
 @inlined
-def _carriage_return(data: Bytes, at: int) -> int:
+def _carriage_return(data: Bytes, at: Any) -> Any:
     """Return where the next one stands; the end if there is none."""
     while at + LANES <= len(data):
         found = equal_mask(data, at, CARRIAGE_RETURN, 0)

@@ -51,7 +51,7 @@ def _count(addresses: Any, lengths: Any, digits: Any, characters: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _wide_spaces(data: Bytes, at: int) -> int:
+def _wide_spaces(data: Bytes, at: Any) -> Any:
     """Count whitespace beyond ASCII that begins in the 64 bytes from a place on."""
     maybe = (
         (equal_mask(data, at, 0xC2, 0) & (equal_mask(data, at + 1, 0x85, 0) | equal_mask(data, at + 1, 0xA0, 0)))
@@ -67,7 +67,7 @@ def _wide_spaces(data: Bytes, at: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _is_wide_space(data: Bytes, at: int) -> bool:
+def _is_wide_space(data: Bytes, at: Any) -> Any:
     """Whether one of U+0085, 00A0, 1680, 2000-200A, 2028, 2029, 202F, 205F, 3000 begins at a place."""
     first = data[at]
     if first < 0xC2 or first > 0xE3 or at + 1 >= len(data):

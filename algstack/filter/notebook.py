@@ -69,6 +69,7 @@ def _read(text: str) -> Any:
 
 # --- ours -------------------------------------------------------------------------------------------------------------
 
+
 def _read_fast(text: str) -> Any:
     """Read a notebook; one of format 4 with nothing unusual in it as plain JSON, ten times as fast as nbformat does.
 

@@ -55,7 +55,7 @@ def _cut(addresses: Any, lengths: Any, bounds: Any, out: Bytes, kinds: Any) -> N
 
 
 @inlined
-def _picture(data: Bytes, at: int, kinds: Any) -> int:
+def _picture(data: Bytes, at: Any, kinds: Any) -> Any:
     """Return where the next string under one of the keys begins, after its quote; the end if there is none."""
     while at + LANES + 2 <= len(data):
         found = equal_mask(data, at, QUOTE, 0) & equal_mask(data, at + 1, 105, 0) & equal_mask(data, at + 2, 109, 0)
@@ -69,7 +69,7 @@ def _picture(data: Bytes, at: int, kinds: Any) -> int:
 
 
 @inlined
-def _value(data: Bytes, at: int, kinds: Any) -> int:
+def _value(data: Bytes, at: Any, kinds: Any) -> Any:
     """Return where the string under a key that may stand at a place begins; 0 if there is no such key or no string."""
     for kind in range(len(kinds)):
         length = 0
@@ -86,7 +86,7 @@ def _value(data: Bytes, at: int, kinds: Any) -> int:
 
 
 @inlined
-def _string_end(data: Bytes, at: int) -> int:
+def _string_end(data: Bytes, at: Any) -> Any:
     """Return the first place of a quote, a backslash or a control character; the end if there is none."""
     while at + LANES <= len(data):
         found = equal_mask(data, at, QUOTE, 0) | equal_mask(data, at, BACKSLASH, 0) | range_mask(data, at, 0, 32)

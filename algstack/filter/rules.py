@@ -7,6 +7,7 @@ A batch is a frame with the columns that the rules look at: `original` (text as 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -66,10 +67,8 @@ class Check:
         if self.sought is None:
             return batch.select(self.dropped).to_series()
         texts = batch["text" if self.column == "code" else self.column]
-        if self.column == "code":
-            found = _in_code(texts, self.sought, syntax)
-        else:
-            found = self.sought.stands_in_texts(texts)
+        is_code = self.column == "code"
+        found = _in_code(texts, self.sought, syntax) if is_code else self.sought.stands_in_texts(texts)
         return pl.Series("dropped", ~found if self.required else found)
 
 
@@ -127,14 +126,15 @@ def _near(texts: Places, ends: NDArray[np.int64], sought: Sought, syntax: Syntax
     bytes are left out. One more must follow the match, so that the end of what was cut off is not taken for the text's.
     The lines before the match are not looked at again; a pattern that asks for the text's beginning is not sought.
     """
-    if not sought.parts or any(r"\A" in part or not automaton.is_usual(part) for part in sought.parts):
+    followed = sought.followed()
+    if not sought.parts or any(r"\A" in part or not automaton.is_usual(part) for part in followed.parts):
         return np.zeros(len(ends), np.bool_)
     lengths = np.minimum(texts.lengths, ends + scan.LONGEST_TOKEN + 1)
     code = scan.blanked(Places(texts.addresses, lengths, texts.owner), syntax)
     lines = scan.last_lines(code, ends - automaton.STRIDE - NEAR)
     cut = lengths < texts.lengths
     found = np.zeros(len(ends), np.bool_)
-    found[cut] = sought.followed().stands_in(scan.without_bytes(lines.take(cut), scan.LONGEST_TOKEN))
+    found[cut] = followed.stands_in(scan.without_bytes(lines.take(cut), scan.LONGEST_TOKEN))
     found[~cut] = sought.stands_in(lines.take(~cut))
     return found
 
@@ -176,12 +176,19 @@ def _ready(rule: Rule) -> Check:
     required = rule.condition.startswith("require")
     evidence = _said(pl.lit(_wanted(rule))) if required else _seen(column, pattern)
     sought = Sought(pattern, _parts(rule))
-    # What must stand at the beginning is seen at once by Polars' engine; the automaton would go on to the end.
-    is_text = bool(sought.parts) and not any(r"\A" in part for part in sought.parts)
+    # What must stand at the beginning is seen at once by Polars' engine; the automaton would go on to the end. And a
+    # pattern that begins with a word is sought by that word, ten times as fast.
+    is_text = bool(sought.parts) and not any(r"\A" in part for part in sought.parts) and not _is_led_by_word(sought)
     if column == "code" or is_text:
         return Check(rule.id, rule.reason, column, evidence, None, sought, required)
     found = pl.col(column).str.contains(pattern)
     return Check(rule.id, rule.reason, column, evidence, (~found if required else found).fill_null(False))
+
+
+def _is_led_by_word(sought: Sought) -> bool:
+    return (
+        len(sought.parts) == 1 and re.match(r"[A-Za-z]{5}", sought.parts[0]) is not None and "|" not in sought.pattern
+    )
 
 
 def _target(rule: Rule) -> tuple[str, str]:

@@ -264,7 +264,7 @@ def _blank(
 
 
 @inlined
-def _next(data: Bytes, at: int, firsts: Any, begins: Bytes, columns: Bytes) -> int:
+def _next(data: Bytes, at: int, firsts: Any, begins: Bytes, columns: Bytes) -> Any:
     """Return where a token may begin next: 64 places are asked about at a time."""
     end = len(data)
     if at == 0 and end and firsts[data[0]]:
@@ -339,7 +339,7 @@ def _erase(out: Bytes, begin: int, end: int) -> None:
 
 
 @inlined
-def _find(data: Bytes, at: int, one: Any, two: Any, three: Any, four: Any) -> int:
+def _find(data: Bytes, at: int, one: Any, two: Any, three: Any, four: Any) -> Any:
     """Return the first place from `at` on of any of four bytes; the end if there is none."""
     end = len(data)
     while at + LANES <= end:
@@ -354,14 +354,14 @@ def _find(data: Bytes, at: int, one: Any, two: Any, three: Any, four: Any) -> in
 
 
 @inlined
-def _line_end(data: Bytes, at: int) -> int:
+def _line_end(data: Bytes, at: int) -> Any:
     return _find(data, at, NEWLINE, NEWLINE, CARRIAGE_RETURN, CARRIAGE_RETURN)
 
 
 @inlined
 def _after_block(
     data: Bytes, at: int, token: int, opens: Bytes, open_length: int, closes: Bytes, close_length: int, nested: bool
-) -> int:
+) -> Any:
     depth = 1
     at += open_length
     first = closes[token, 0]
@@ -383,7 +383,7 @@ def _after_block(
 
 
 @inlined
-def _string_end(data: Bytes, at: int, token: int, quotes: Bytes, width: int, escape: int, one_line: bool) -> int:
+def _string_end(data: Bytes, at: int, token: int, quotes: Bytes, width: int, escape: int, one_line: bool) -> Any:
     """Return where the closing quote stands, or where the string ends without one."""
     end, first = len(data), quotes[token, 0]
     escapes = first if escape < 0 else np.uint8(escape)

@@ -46,8 +46,10 @@ class TableFilter:
         """The wanted language of each row: by its extension, what the table says where several share it or it has none,
         else the one that is given."""
         endings = rows.select(ending=pl.col("path").str.extract(r"(\.[^/]*)\z"), label="lang")
-        known = {pair: self._lang(*pair) for pair in endings.unique().iter_rows()}
-        return pl.Series("lang", [known[pair] for pair in endings.iter_rows()], pl.String)
+        known = endings.unique()
+        langs = pl.Series("found", [self._lang(*pair) for pair in known.iter_rows()], pl.String)
+        known = known.with_columns(langs)
+        return endings.join(known, on=endings.columns, how="left", nulls_equal=True, maintain_order="left")["found"]
 
     def _lang(self, path: str | None, label: str | None) -> str | None:
         labelled = self.languages.by_label(label) if label else None

@@ -56,12 +56,14 @@ def emptied(value: Any) -> Any:
 
 @given(values=st.lists(VALUES, max_size=4), indent=st.sampled_from([None, 1]))
 def test_nothing_else_is_lost(values: list[Any], indent: int | None) -> None:
-    texts = pl.Series([json.dumps(value, indent=indent, ensure_ascii=False) + " " * 70 for value in values], dtype=pl.String)
+    texts = pl.Series(
+        [json.dumps(value, indent=indent, ensure_ascii=False) + " " * 70 for value in values], dtype=pl.String
+    )
     for value, text in zip(values, without_pictures(texts), strict=True):
         assert emptied(json.loads(text)) == emptied(value)
 
 
-@given(texts=st.lists(st.text('"image/png:\\\n a', max_size=200) | st.just('"image/png": "a" ') , max_size=5))
+@given(texts=st.lists(st.text('"image/png:\\\n a', max_size=200) | st.just('"image/png": "a" '), max_size=5))
 def test_what_is_no_json_stays_none(texts: list[str]) -> None:
     for text in texts:
         found = cut(text + " " * 70)
