@@ -18,6 +18,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from algstack.filter import literals
 from algstack.filter.patterns import compiled
 from algstack.filter.scan import as_series
 from algstack.texts import Bytes, Places
@@ -70,13 +71,14 @@ def first_of(texts: Places, patterns: Sequence[str]) -> NDArray[np.int64]:
     The end is at most STRIDE bytes beyond that of the first match, or, if only Polars knows the pattern, the text's.
     """
     ends = np.full(len(texts.lengths), -1, np.int64)
+    maybe = literals.may_match(texts, patterns)
     usual = [number for number, pattern in enumerate(patterns) if is_usual(pattern)]
     for numbers in _groups(usual, [_size(pattern) for pattern in patterns]):
-        left = np.flatnonzero(ends < 0)
+        left = np.flatnonzero(maybe & (ends < 0))
         _, found_by = _searched(texts.take(left), [patterns[number] for number in numbers], True)
         ends[left] = found_by
     for number in set(range(len(patterns))) - set(usual):
-        left = np.flatnonzero(ends < 0)
+        left = np.flatnonzero(maybe & (ends < 0))
         found = _found_by_polars(texts.take(left), patterns[number])
         ends[left[found]] = texts.lengths[left[found]]
     return ends
