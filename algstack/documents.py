@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 from algstack.errors import AlgstackError
+from algstack.texts import replaced
 from algstack.toml import nearest
 
 EVIDENCE_LENGTH = 200
@@ -167,16 +168,19 @@ def apply(documents: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
         documents: columns of DOCUMENTS, at least `id`; `lang`, `text` and `size` are brought up to date where present.
         decisions: one stage's decisions, at least `id`, `keep`, `lang`, `text`.
     """
-    kept = decisions.filter(pl.col("keep")).select("id", pl.col("lang").alias("_lang"), pl.col("text").alias("_text"))
-    joined = documents.join(kept, on="id", how="inner", maintain_order="left")
-    changed = pl.col("_text").is_not_null()
-    updates = {
-        "lang": pl.coalesce("_lang", "lang") if "lang" in documents.columns else None,
-        "size": pl.when(changed).then(pl.col("_text").str.len_bytes().cast(pl.Int64)).otherwise(pl.col("size"))
-        if "size" in documents.columns
-        else None,
-        "text": pl.coalesce("_text", "text") if "text" in documents.columns else None,
-    }
-    return joined.with_columns(**{name: value for name, value in updates.items() if value is not None}).select(
-        documents.columns
-    )
+    columns = ("keep", pl.col("lang").alias("_lang"), pl.col("text").alias("_text"))
+    if documents["id"].equals(decisions["id"]):
+        joined = documents.hstack(decisions.select(columns)).filter("keep")
+    else:
+        kept = decisions.filter("keep").select("id", *columns)
+        joined = documents.join(kept, on="id", how="inner", maintain_order="left")
+    updates = {"lang": pl.coalesce("_lang", "lang")} if "lang" in documents.columns else {}
+    changed = joined["_text"].is_not_null().arg_true()
+    if len(changed):
+        texts = joined["_text"].gather(changed)
+        if "size" in documents.columns:
+            sizes = joined["size"].scatter(changed, texts.str.len_bytes().cast(pl.Int64))
+            joined = joined.with_columns(sizes)
+        if "text" in documents.columns:
+            joined = joined.with_columns(replaced(joined["text"], changed, texts))
+    return joined.with_columns(**updates).select(documents.columns)

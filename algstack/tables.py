@@ -233,17 +233,35 @@ def _portions(task: TableTask) -> Iterator[pl.DataFrame]:
         yield from _json_portions(task.path)
         return
     file = opened(task.path)
-    for group in task.groups:
-        metadata = file.metadata.row_group(group)
-        average = metadata.total_byte_size // max(metadata.num_rows, 1)
-        rows = max(1, PORTION_BYTES // max(average, 1))
+    for groups in _together(task.groups, file.metadata):
+        size, rows = _extent(groups, file.metadata)
+        portions = max(1, round(size / PORTION_BYTES))
         try:
-            for batch in file.iter_batches(batch_size=rows, row_groups=[group], use_threads=False):
+            for batch in file.iter_batches(max(1, -(-rows // portions)), groups, use_threads=False):
                 frame = pl.from_arrow(batch)
                 assert isinstance(frame, pl.DataFrame)
                 yield frame
         except (pa.ArrowInvalid, OSError) as error:
-            raise SourceError(f"{task.path}: row group {group} is broken ({str(error).splitlines()[0]}).") from error
+            where = f"row group {groups[0]}" if len(groups) == 1 else f"one of row groups {groups[0]} to {groups[-1]}"
+            raise SourceError(f"{task.path}: {where} is broken ({str(error).splitlines()[0]}).") from error
+
+
+def _together(groups: Sequence[int], metadata: pq.FileMetaData) -> Iterator[list[int]]:
+    """Cut row groups into runs that make one portion: each call of Polars costs the same, however small it is."""
+    run: list[int] = []
+    for group in groups:
+        if run and _extent([*run, group], metadata)[0] > PORTION_BYTES:
+            yield run
+            run = []
+        run.append(group)
+    if run:
+        yield run
+
+
+def _extent(groups: Sequence[int], metadata: pq.FileMetaData) -> tuple[int, int]:
+    """Uncompressed bytes and rows of row groups."""
+    read = [metadata.row_group(group) for group in groups]
+    return sum(group.total_byte_size for group in read), sum(group.num_rows for group in read)
 
 
 def _json_portions(path: Path) -> Iterator[pl.DataFrame]:

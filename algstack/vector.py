@@ -16,6 +16,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np import arrayobj
 
 LANES = 64
 """Bytes that `word_mask` looks at."""
@@ -28,6 +29,9 @@ njit: Any = numba.njit
 """Its types know only a part of its options."""
 
 alloca: Any = cgutils.alloca_once_value  # has no types
+memcpy: Any = cgutils.raw_memcpy
+memset: Any = cgutils.memset
+populate_array: Any = arrayobj.populate_array
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -158,6 +162,21 @@ def equal_mask(typing_context: Any, data: Any, at: Any, byte: Any, ignored: Any)
     return types.uint64(data, types.int64, types.uint8, types.uint8), generate
 
 
+@operation
+def range_mask(typing_context: Any, data: Any, at: Any, low: Any, count: Any) -> Any:
+    """Return 64 bits: bit i says whether `data[at + i]` is one of the `count` bytes from `low` on.
+
+    Reads `data[at:at + 64]`.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        block = _block(context, builder, signature.args[0], *arguments[:2])
+        low, count = (_in_every_lane(builder, argument) for argument in arguments[2:])
+        return builder.bitcast(builder.icmp_unsigned("<", builder.sub(block, low), count), _I64)
+
+    return types.uint64(data, types.int64, types.uint8, types.uint8), generate
+
+
 def byte_masks(
     context: Any, builder: Any, array_type: Any, arguments: Any, wanted: list[int], ignored: int
 ) -> dict[int, Any]:
@@ -190,6 +209,45 @@ def _shuffled(builder: Any, value: Any, lanes: Iterable[int]) -> Any:
     chosen = [ir.Constant(ir.IntType(32), lane) for lane in lanes]
     mask = ir.Constant(ir.VectorType(ir.IntType(32), len(chosen)), chosen)
     return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), mask)
+
+
+@operation
+def bytes_at(typing_context: Any, address: Any, length: Any) -> Any:
+    """Return the bytes at an address as an array; whoever owns them must outlive its use."""
+    array_type = types.Array(types.uint8, 1, "C")
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(array_type)(context, builder)
+        data = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+        one = context.get_constant(types.intp, 1)
+        populate_array(array, data=data, shape=[arguments[1]], strides=[one], itemsize=one, meminfo=None)
+        return array._getvalue()
+
+    return array_type(types.uint64, types.int64), generate
+
+
+@operation
+def move(typing_context: Any, source: Any, begin: Any, count: Any, target: Any, at: Any) -> Any:
+    """Copy many bytes, `source[begin:begin + count]`, to `target[at:]`; they do not overlap."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        whence = _address(context, builder, signature.args[0], *arguments[:2])
+        whither = _address(context, builder, signature.args[3], *arguments[3:])
+        memcpy(builder, whither, whence, arguments[2], 1)
+        return context.get_dummy_value()
+
+    return types.none(source, types.int64, types.int64, target, types.int64), generate
+
+
+@operation
+def fill(typing_context: Any, target: Any, at: Any, count: Any, byte: Any) -> Any:
+    """Write `count` times a byte to `target[at:]`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        memset(builder, _address(context, builder, signature.args[0], *arguments[:2]), *arguments[2:])
+        return context.get_dummy_value()
+
+    return types.none(target, types.int64, types.int64, types.uint8), generate
 
 
 @operation

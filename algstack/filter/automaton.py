@@ -18,10 +18,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from algstack.filter.memory import bytes_at
+from algstack.filter import literals
 from algstack.filter.patterns import compiled
 from algstack.filter.scan import as_series
 from algstack.texts import Bytes, Places
+from algstack.vector import bytes_at
 
 TOGETHER = 32
 """Patterns in one automaton: more would make many more states."""
@@ -49,7 +50,7 @@ UNKNOWN, START = 0, 1
 LANES = 4
 """Texts that are walked at a time: a step waits for memory, and four wait together."""
 
-STRIDE = 64
+STRIDE = 128
 """Bytes that are walked before anyone asks what has become of it."""
 
 Found = NDArray[np.bool_]
@@ -61,30 +62,52 @@ class UnusualError(Exception):
 
 def any_of(texts: Places, patterns: Sequence[str]) -> Found:
     """Say of each text whether any of the patterns stands in it."""
-    found: Found = np.logical_or.reduce(find(texts, patterns, first=True), axis=1)
+    return first_of(texts, patterns) >= 0
+
+
+def first_of(texts: Places, patterns: Sequence[str]) -> NDArray[np.int64]:
+    """Return by which byte of each text a match of any of the patterns has ended; -1 where none stands in it.
+
+    The end is at most STRIDE bytes beyond that of the first match, or, if only Polars knows the pattern, the text's.
+    """
+    ends = np.full(len(texts.lengths), -1, np.int64)
+    maybe = literals.may_match(texts, patterns)
+    usual = [number for number, pattern in enumerate(patterns) if is_usual(pattern)]
+    for numbers in _groups(usual, [_size(pattern) for pattern in patterns]):
+        left = np.flatnonzero(maybe & (ends < 0))
+        _, found_by = _searched(texts.take(left), [patterns[number] for number in numbers], True)
+        ends[left] = found_by
+    for number in set(range(len(patterns))) - set(usual):
+        left = np.flatnonzero(maybe & (ends < 0))
+        found = _found_by_polars(texts.take(left), patterns[number])
+        ends[left[found]] = texts.lengths[left[found]]
+    return ends
+
+
+def find(texts: Places, patterns: Sequence[str]) -> Found:
+    """Say of each text (a row) which patterns (a column) stand in it."""
+    found = np.zeros((len(texts.lengths), len(patterns)), np.bool_)
+    usual = [number for number, pattern in enumerate(patterns) if is_usual(pattern)]
+    for numbers in _groups(usual, [_size(pattern) for pattern in patterns]):
+        masks, _ = _searched(texts, [patterns[number] for number in numbers], False)
+        found[:, numbers] = masks[:, None] >> np.arange(len(numbers), dtype=np.uint32) & np.uint32(1)
+    for number in set(range(len(patterns))) - set(usual):
+        found[:, number] = _found_by_polars(texts, patterns[number])
     return found
 
 
-def find(texts: Places, patterns: Sequence[str], first: bool = False) -> Found:
-    """Say of each text (a row) which patterns (a column) stand in it.
+def _searched(texts: Places, patterns: Sequence[str], first: bool) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Bits of the patterns that stand in each text (any, where `first`), and by where something had been found."""
+    classes, automaton = automaton_of(tuple(patterns))
+    masks = np.zeros(len(texts.lengths), np.uint32)
+    ends = np.full(len(texts.lengths), -1, np.int64)
+    if len(ends):
+        _search(texts.addresses, texts.lengths, masks, ends, first, classes, automaton)
+    return masks, ends
 
-    Args:
-        texts: where they lie.
-        patterns: as in a filter file.
-        first: what is asked is only whether any stands there: what is beyond the first need not be right.
-    """
-    rows = len(texts.lengths)
-    found = np.zeros((rows, len(patterns)), np.bool_)
-    if not rows:
-        return found
-    usual = [number for number, pattern in enumerate(patterns) if is_usual(pattern)]
-    for numbers in _groups(usual, [_size(pattern) for pattern in patterns]):
-        classes, automaton = automaton_of(tuple(patterns[number] for number in numbers))
-        masks = np.zeros(rows, np.uint32)
-        _search(texts.addresses, texts.lengths, masks, first, classes, automaton)
-        found[:, numbers] = masks[:, None] >> np.arange(len(numbers), dtype=np.uint32) & np.uint32(1)
-    for number in set(range(len(patterns))) - set(usual):
-        found[:, number] = as_series(texts).str.contains(compiled([patterns[number]])).to_numpy()
+
+def _found_by_polars(texts: Places, pattern: str) -> Found:
+    found: Found = as_series(texts).str.contains(compiled([pattern])).to_numpy()
     return found
 
 
@@ -121,9 +144,10 @@ def _size(pattern: str) -> int:
 class _Automaton(NamedTuple):
     """The nodes, and the deterministic states that are known so far: the latter change as texts are read.
 
-    `table[state * width + classes[byte]]` is the next state, times `width`. The last column but one is what comes at
-    the end of a text, the last holds the patterns that are found when a state is entered. A row of `states` holds the
-    bits of a state's nodes, those patterns, and what stands before it.
+    A state is known by where its row in `table` begins: its number times `width`, and beyond `finals` if something is
+    found when it is entered. `table[state + classes[byte]]` is the next state. The last column but one is what comes at
+    the end of a text, the last holds the patterns that are found. A row of `states` holds, by number, the bits of a
+    state's nodes, those patterns, and what stands before it.
     """
 
     kinds: Bytes
@@ -133,6 +157,7 @@ class _Automaton(NamedTuple):
     starts: NDArray[np.int32]
     sides: Bytes
     table: NDArray[np.uint32]
+    finals: int
     states: NDArray[np.uint64]
     slots: NDArray[np.int32]
     remembered: NDArray[np.int64]
@@ -156,6 +181,7 @@ def automaton_of(patterns: tuple[str, ...]) -> tuple[Bytes, _Automaton]:
     columns, classes = np.unique(np.vstack([sets, sides]), axis=1, return_inverse=True)
     last = np.zeros((count + 1, 1), columns.dtype)  # of the end of a text; EDGE is 0
     columns = np.hstack([columns, last])
+    finals = 1 << (MOST_STATES * (columns.shape[1] + 1) - 1).bit_length()  # a bit that no other state has
     automaton = _Automaton(
         kinds=kinds,
         targets=np.array(nodes.targets, np.int32),
@@ -163,7 +189,8 @@ def automaton_of(patterns: tuple[str, ...]) -> tuple[Bytes, _Automaton]:
         sets=np.ascontiguousarray(columns[:-1].astype(np.bool_)),
         starts=np.array(nodes.starts, np.int32),
         sides=columns[-1].astype(np.uint8),
-        table=np.zeros(MOST_STATES * (columns.shape[1] + 1), np.uint32),
+        table=np.zeros(2 * finals, np.uint32),
+        finals=finals,
         states=np.zeros((MOST_STATES, (count + 63) // 64 + 2), np.uint64),
         slots=np.zeros(4 * MOST_STATES, np.int32),
         remembered=np.zeros(1, np.int64),
@@ -359,14 +386,19 @@ def _in_utf8(low: int, high: int) -> list[list[tuple[int, int]]]:
 
 
 @njit(cache=True, nogil=True)
-def _search(addresses: Any, lengths: Any, masks: Any, first: bool, classes: Any, automaton: Any) -> None:
+def _search(addresses: Any, lengths: Any, masks: Any, by: Any, first: bool, classes: Any, automaton: Any) -> None:
     columns = len(automaton.sides)
     end_of_text = columns - 1
     every = np.uint32(2 ** len(automaton.starts) - 1)
     rows = np.full(LANES, -1, np.int64)
     at, ends = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
     places = np.zeros(LANES, np.uint64)
-    held, reached, found = np.zeros(LANES, np.uint32), np.zeros(LANES, np.uint32), np.zeros(LANES, np.uint32)
+    held, reached, passed, found = (
+        np.zeros(LANES, np.uint32),
+        np.zeros(LANES, np.uint32),
+        np.zeros(LANES, np.uint32),
+        np.zeros(LANES, np.uint32),
+    )
     taken = 0
     while True:
         steps, walking = STRIDE, -1
@@ -384,17 +416,15 @@ def _search(addresses: Any, lengths: Any, masks: Any, first: bool, classes: Any,
             reached[lane] = held[lane]
             if rows[lane] < 0:  # no text is left for it: it goes along with another, and nowhere
                 places[lane], at[lane], reached[lane] = places[walking], at[walking], UNKNOWN
-        _stride(
-            bytes_at(places[0] + np.uint64(at[0]), steps),
-            bytes_at(places[1] + np.uint64(at[1]), steps),
-            bytes_at(places[2] + np.uint64(at[2]), steps),
-            bytes_at(places[3] + np.uint64(at[3]), steps),
-            classes,
-            automaton.table,
-            columns,
-            reached,
-            found,
-        )
+        one, two = bytes_at(places[0] + np.uint64(at[0]), steps), bytes_at(places[1] + np.uint64(at[1]), steps)
+        three, four = bytes_at(places[2] + np.uint64(at[2]), steps), bytes_at(places[3] + np.uint64(at[3]), steps)
+        if first:
+            _stride(one, two, three, four, classes, automaton.table, reached, passed)
+            for lane in range(LANES):
+                if passed[lane] & automaton.finals:
+                    found[lane] = every
+        else:
+            _stride_with_masks(one, two, three, four, classes, automaton.table, columns, reached, found)
         # Before anyone steps on alone: that may give the states other numbers.
         for lane in range(LANES):
             if reached[lane] != UNKNOWN:
@@ -410,14 +440,39 @@ def _search(addresses: Any, lengths: Any, masks: Any, first: bool, classes: Any,
                 found[lane] |= _step(lane, end_of_text, held, automaton)
             if at[lane] == ends[lane] or found[lane] == every or (first and found[lane]):
                 masks[rows[lane]] = found[lane]
+                if found[lane]:
+                    by[rows[lane]] = at[lane]
                 rows[lane] = -1
 
 
 @njit(cache=True, nogil=True)
 def _stride(
+    one: Bytes, two: Bytes, three: Bytes, four: Bytes, classes: Any, table: Any, reached: Any, passed: Any
+) -> None:
+    """Walk four texts; who comes to what is not known stays there. `passed` are the states on the way, bit by bit.
+
+    Indices without a sign are not asked for theirs.
+    """
+    a, b, c, d = np.uint64(reached[0]), np.uint64(reached[1]), np.uint64(reached[2]), np.uint64(reached[3])
+    passed_a, passed_b, passed_c, passed_d = np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0)
+    for step in range(np.uint64(len(one))):
+        a = np.uint64(table[a + np.uint64(classes[one[step]])])
+        b = np.uint64(table[b + np.uint64(classes[two[step]])])
+        c = np.uint64(table[c + np.uint64(classes[three[step]])])
+        d = np.uint64(table[d + np.uint64(classes[four[step]])])
+        passed_a |= a
+        passed_b |= b
+        passed_c |= c
+        passed_d |= d
+    reached[0], reached[1], reached[2], reached[3] = a, b, c, d
+    passed[0], passed[1], passed[2], passed[3] = passed_a, passed_b, passed_c, passed_d
+
+
+@njit(cache=True, nogil=True)
+def _stride_with_masks(
     one: Bytes, two: Bytes, three: Bytes, four: Bytes, classes: Any, table: Any, mask: int, reached: Any, found: Any
 ) -> None:
-    """Walk four texts; who comes to what is not known stays there. Indices without a sign are not asked for theirs."""
+    """The same, and `found` are all patterns that are found on the way."""
     a, b, c, d = np.uint64(reached[0]), np.uint64(reached[1]), np.uint64(reached[2]), np.uint64(reached[3])
     found_a, found_b, found_c, found_d = found[0], found[1], found[2], found[3]
     column = np.uint64(mask)
@@ -440,16 +495,18 @@ def _step(lane: int, column: int, held: Any, automaton: Any) -> Any:
     width, table = len(automaton.sides) + 1, automaton.table
     following = table[held[lane] + column]
     if following == UNKNOWN:
-        state = _following(held[lane] // width, column, automaton)
-        number = np.int64(automaton.slots[_slot(state, automaton)])
-        if number == UNKNOWN:
-            if automaton.remembered[0] == len(automaton.states) - 1:
-                _forget(held, automaton)
-            number = _remember(state, automaton)
-        following = np.uint32(number * width)
+        state = _following(_number(held[lane], automaton), column, automaton)
+        if automaton.slots[_slot(state, automaton)] == UNKNOWN and automaton.remembered[0] == len(automaton.states) - 1:
+            _forget(held, automaton)
+        following = np.uint32(_remember(state, automaton))
         table[held[lane] + column] = following
     held[lane] = following
     return table[following + width - 1]
+
+
+@njit(cache=True, nogil=True)
+def _number(state: int, automaton: Any) -> Any:
+    return np.int64(state & (automaton.finals - 1)) // (len(automaton.sides) + 1)
 
 
 @njit(cache=True, nogil=True)
@@ -530,29 +587,32 @@ def _is_same(one: Any, other: Any) -> bool:
 
 @njit(cache=True, nogil=True)
 def _remember(state: Any, automaton: Any) -> Any:
-    """Give a state its number, a new one if it has none."""
+    """Give a state its number, a new one if it has none, and return where its row begins."""
     states, slots, remembered = automaton.states, automaton.slots, automaton.remembered
+    width = len(automaton.sides) + 1
     slot = _slot(state, automaton)
-    if not slots[slot]:
+    is_new = not slots[slot]
+    if is_new:
         remembered[0] += 1
         slots[slot] = remembered[0]
         states[remembered[0]] = state
-        width = len(automaton.table) // len(states)
-        automaton.table[(remembered[0] + 1) * width - 1] = state[-2]
-    return np.int64(slots[slot])
+    row = slots[slot] * width + (automaton.finals if state[-2] else 0)
+    if is_new:
+        automaton.table[row + width - 1] = state[-2]
+    return np.int64(row)
 
 
 @njit(cache=True, nogil=True)
 def _forget(held: Any, automaton: Any) -> None:
     """Forget all states but the first and those that texts are in, which get other numbers."""
     states = automaton.states
-    width = len(automaton.table) // len(states)
     kept = np.zeros((len(held), states.shape[1]), np.uint64)
     for lane in range(len(held)):
-        kept[lane] = states[held[lane] // width]
-    automaton.table[:] = 0
+        kept[lane] = states[_number(held[lane], automaton)]
+    if automaton.remembered[0]:
+        automaton.table[:] = 0
     automaton.slots[:] = 0
     automaton.remembered[0] = 0
     _remember(np.zeros(states.shape[1], np.uint64), automaton)
     for lane in range(len(held)):
-        held[lane] = _remember(kept[lane], automaton) * width
+        held[lane] = _remember(kept[lane], automaton)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from algstack.documents import DECISIONS
 from algstack.errors import DatasetError
-from algstack.filter import recognise, rules, scan
+from algstack.filter import measure, recognise, rules, scan
 from algstack.filter.language import Language, Languages
 from algstack.filter.rules import Check
 from algstack.filter.transforms import TRANSFORMS
+from algstack.texts import places, replaced
 from algstack.workspace import as_frame
 
 STAGE = "filter"
@@ -73,7 +75,7 @@ def _decided(batch: pl.DataFrame, language: Language, languages: Languages) -> p
         "row",
         pl.lit(True).alias("keep"),
         *(pl.lit(None, pl.String).alias(name) for name in ("rule", "reason", "evidence")),
-        pl.when(pl.col("text") != pl.col("original")).then("text").alias("text"),
+        _changed(alive).alias("text"),
     )
     dropped = pl.concat([drop.cast(_DROPS) for drop in drops]) if drops else pl.DataFrame(schema=_DROPS)
     dropped = dropped.select(
@@ -89,6 +91,14 @@ def _decided(batch: pl.DataFrame, language: Language, languages: Languages) -> p
             similarity=pl.lit(None, pl.Float64),
         )
     )
+
+
+def _changed(alive: pl.DataFrame) -> pl.Series:
+    """The texts that are not the original ones, null for the others: only what lies elsewhere is compared."""
+    texts, originals = alive["text"], alive["original"]
+    moved = pl.Series(np.flatnonzero(places(texts).addresses != places(originals).addresses))
+    rows = moved.filter(texts.gather(moved) != originals.gather(moved))
+    return replaced(pl.Series([None], dtype=pl.String).new_from_index(0, len(texts)), rows, texts.gather(rows))
 
 
 def judge(batch: pl.DataFrame, language: Language) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
@@ -131,7 +141,7 @@ def steps(language: Language) -> list[str]:
 
 def measured(batch: pl.DataFrame) -> pl.DataFrame:
     """Add the text's `head`, and its `bytes`, `digits` and `characters`."""
-    counts = scan.densities(batch["text"])
+    counts = measure.densities(batch["text"])
     return batch.hstack(counts).with_columns(bytes=pl.col("text").str.len_bytes(), head=scan.head(pl.col("text")))
 
 

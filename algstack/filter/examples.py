@@ -8,7 +8,7 @@ import polars as pl
 
 from algstack import toml
 from algstack.documents import clip
-from algstack.filter import patterns, predicates, rules, scan, transforms
+from algstack.filter import measure, patterns, predicates, rules, scan, transforms
 from algstack.filter.language import Language, Rule, RuleSet
 from algstack.filter.syntax import Syntax
 
@@ -73,5 +73,5 @@ def apply(rule: Rule, examples: Sequence[str], syntax: Syntax) -> list[bool]:
             "head": subjects.to_frame().select(scan.head(pl.col("text"))).to_series(),
             "bytes": subjects.str.len_bytes(),
         }
-    ).hstack(scan.densities(subjects))
+    ).hstack(measure.densities(subjects))
     return rules.check(rule).drops(frame, syntax).to_list()

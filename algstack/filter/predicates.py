@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from algstack import natural
-from algstack.filter import scan
+from algstack.filter import measure
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,14 @@ JULIA_LARGE = 100_000
 JULIA_TESTS = 0.1
 
 
-def _julia_tests(column: str) -> pl.Expr:
-    lines = pl.col(column).str.count_matches("\n", literal=True) + 1
-    return pl.col(column).str.count_matches("@test", literal=True) / lines
+def _julia_tests(column: str, least: int = 0) -> pl.Expr:
+    """`@test` a line; null where there are fewer bytes, which need not be read."""
+    text = pl.when(pl.col("bytes") >= least).then(column)
+    return text.str.count_matches("@test", literal=True) / (text.str.count_matches("\n", literal=True) + 1)
 
 
 def _is_large_julia(column: str) -> pl.Expr:
-    few_tests = _julia_tests(column) < JULIA_TESTS
+    few_tests = _julia_tests(column, JULIA_LARGE) < JULIA_TESTS
     digits = pl.col("digits") / pl.max_horizontal("characters", 1)
     return (pl.col("bytes") >= JULIA_LARGE) & (few_tests | (digits > 0.5))
 
@@ -45,7 +46,7 @@ def _line_length(column: str) -> pl.Expr:
 
 def _has_long_lines(column: str) -> pl.Expr:
     return (pl.col("bytes") >= LONG_LINES_FROM) & pl.col(column).map_batches(
-        lambda texts: scan.has_long_lines(texts, LONG_LINE), return_dtype=pl.Boolean
+        lambda texts: measure.has_long_lines(texts, LONG_LINE), return_dtype=pl.Boolean
     )
 
 

@@ -7,12 +7,14 @@ A batch is a frame with the columns that the rules look at: `original` (text as 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from algstack.documents import clip
 from algstack.filter import automaton, patterns, predicates, scan
@@ -24,6 +26,9 @@ from algstack.texts import Places, places
 SHOWN_WORDS = 8
 BEGINNINGS = (scan.HEAD, 10 * scan.HEAD)
 """Characters in which a pattern is sought before whole texts are rid of their comments."""
+
+NEAR = 200
+"""Bytes before a match's end in which it mostly begins."""
 
 CONTEXT = 60
 """Bytes shown on each side of a match."""
@@ -62,9 +67,8 @@ class Check:
         if self.sought is None:
             return batch.select(self.dropped).to_series()
         texts = batch["text" if self.column == "code" else self.column]
-        found = self.sought.stands_in_texts(texts)
-        if self.column == "code":
-            found[found] = _in_code(places(texts).take(found), self.sought, syntax)
+        is_code = self.column == "code"
+        found = _in_code(texts, self.sought, syntax) if is_code else self.sought.stands_in_texts(texts)
         return pl.Series("dropped", ~found if self.required else found)
 
 
@@ -77,7 +81,13 @@ class Sought:
 
     def stands_in_texts(self, texts: pl.Series) -> Found:
         """Whether it stands in each text."""
-        return self.stands_in(places(texts)) if self.parts else texts.str.contains(self.pattern).to_numpy()
+        return self.first_in_texts(texts) >= 0
+
+    def first_in_texts(self, texts: pl.Series) -> NDArray[np.int64]:
+        """By which byte it has stood in each text: see `automaton.first_of`. Where it has no patterns, by the last."""
+        if self.parts:
+            return automaton.first_of(places(texts), self.parts)
+        return np.where(texts.str.contains(self.pattern).to_numpy(), texts.str.len_bytes().to_numpy(), -1)
 
     def stands_in(self, texts: Places) -> Found:
         """The same of texts that are not Polars'."""
@@ -90,20 +100,42 @@ class Sought:
         return Sought(f"(?:{self.pattern})(?s:.)", tuple(f"(?:{part})(?s:.)" for part in self.parts))
 
 
-def _in_code(texts: Places, sought: Sought, syntax: Syntax) -> Found:
-    """Say of each text whether a pattern is found in its code.
+def _in_code(series: pl.Series, sought: Sought, syntax: Syntax) -> Found:
+    """Say of each text whether a pattern is found in it, and in its code.
 
-    Mostly the first lines settle it. What comments and strings are there does not depend on what follows, but for a
-    token that is cut off: so the last characters are left out. One more must follow the match, so that the end of what
-    was cut off is not taken for the text's end.
+    Mostly where it is found first settles it, or the first lines do.
     """
-    found = np.zeros(len(texts.lengths), np.bool_)
+    texts = places(series)
+    ends = sought.first_in_texts(series)
+    found = ends >= 0
+    left = np.flatnonzero(found)
+    found[left] = _near(texts.take(left), ends[left], sought, syntax)
+    left = left[~found[left]]
     for characters in BEGINNINGS:
-        left = np.flatnonzero(~found)
         code = scan.blanked(scan.beginnings(texts.take(left), characters), syntax)
         found[left] = sought.followed().stands_in(scan.without_end(code, scan.LONGEST_TOKEN))
-    left = np.flatnonzero(~found)
+        left = left[~found[left]]
     found[left] = sought.stands_in(scan.blanked(texts.take(left), syntax))
+    return found
+
+
+def _near(texts: Places, ends: NDArray[np.int64], sought: Sought, syntax: Syntax) -> Found:
+    """Whether a match that ends near a place of a text is one in its code: if not, there may be others.
+
+    What comments and strings are there does not depend on what follows, but for a token that is cut off: so the last
+    bytes are left out. One more must follow the match, so that the end of what was cut off is not taken for the text's.
+    The lines before the match are not looked at again; a pattern that asks for the text's beginning is not sought.
+    """
+    followed = sought.followed()
+    if not sought.parts or any(r"\A" in part or not automaton.is_usual(part) for part in followed.parts):
+        return np.zeros(len(ends), np.bool_)
+    lengths = np.minimum(texts.lengths, ends + scan.LONGEST_TOKEN + 1)
+    code = scan.blanked(Places(texts.addresses, lengths, texts.owner), syntax)
+    lines = scan.last_lines(code, ends - automaton.STRIDE - NEAR)
+    cut = lengths < texts.lengths
+    found = np.zeros(len(ends), np.bool_)
+    found[cut] = followed.stands_in(scan.without_bytes(lines.take(cut), scan.LONGEST_TOKEN))
+    found[~cut] = sought.stands_in(lines.take(~cut))
     return found
 
 
@@ -144,12 +176,19 @@ def _ready(rule: Rule) -> Check:
     required = rule.condition.startswith("require")
     evidence = _said(pl.lit(_wanted(rule))) if required else _seen(column, pattern)
     sought = Sought(pattern, _parts(rule))
-    # What must stand at the beginning is seen at once by Polars' engine; the automaton would go on to the end.
-    is_text = bool(sought.parts) and not any(r"\A" in part for part in sought.parts)
+    # What must stand at the beginning is seen at once by Polars' engine; the automaton would go on to the end. And a
+    # pattern that begins with a word is sought by that word, ten times as fast.
+    is_text = bool(sought.parts) and not any(r"\A" in part for part in sought.parts) and not _is_led_by_word(sought)
     if column == "code" or is_text:
         return Check(rule.id, rule.reason, column, evidence, None, sought, required)
     found = pl.col(column).str.contains(pattern)
     return Check(rule.id, rule.reason, column, evidence, (~found if required else found).fill_null(False))
+
+
+def _is_led_by_word(sought: Sought) -> bool:
+    return (
+        len(sought.parts) == 1 and re.match(r"[A-Za-z]{5}", sought.parts[0]) is not None and "|" not in sought.pattern
+    )
 
 
 def _target(rule: Rule) -> tuple[str, str]:

@@ -1,6 +1,6 @@
-"""Native scans of text: how dense its digits are, and what is left of it without comments and strings.
+"""What is left of texts without comments and strings, and their beginnings.
 
-Both are numba kernels straight over the bytes of a whole batch of texts, where Polars has them.
+Numba kernels straight over the bytes of a whole batch of texts, where Polars has them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
-from algstack.filter.memory import bytes_at, words_at
 from algstack.filter.syntax import Syntax
-from algstack.texts import Bytes, Places, places
+from algstack.texts import Bytes, Places, places, series_of
+from algstack.vector import LANES, bytes_at, equal_mask, fill, inlined, kernel, move, trailing_zeros
 
-LINE_COMMENT, BLOCK_COMMENT, STRING, LONG_STRING = range(4)
+LINE_COMMENT, BLOCK_COMMENT, STRING, LONG_STRING, COLUMN_COMMENT = range(5)
 NEWLINE, CARRIAGE_RETURN, SPACE, QUOTE, BACKSLASH = 10, 13, 32, 39, 92
 LONGEST_TOKEN = 24
 
@@ -31,144 +31,16 @@ def head(text: pl.Expr) -> pl.Expr:
     return text.str.head(HEAD)
 
 
-def densities(series: pl.Series) -> pl.DataFrame:
-    """Count ASCII digits and non-whitespace characters of each text: columns `digits` and `characters`.
-
-    Whitespace is what Python's `str.split()` splits at, as in AlgebraicStack's `numerical_density`.
-    """
-    texts = places(series)
-    digits = np.zeros(len(series), np.int64)
-    characters = np.zeros(len(series), np.int64)
-    _count(texts.addresses, texts.lengths, digits, characters)
-    return pl.DataFrame({"digits": digits, "characters": characters})
-
-
-# Eight bytes are looked at as one word. After a test each byte of the word is 1 or 0, so that up to 255 words can be
-# added up before their bytes are: few instructions a byte, and all of them vector instructions.
-_ONES = np.uint64(0x0101010101010101)
-_HIGH = np.uint64(0x8080808080808080)
-_LOW = np.uint64(0x7F7F7F7F7F7F7F7F)
-_BLOCK = 255
-
-
-@njit(cache=True, nogil=True)
-def _count(addresses: Any, lengths: Any, digits: Any, characters: Any) -> None:
-    for row in range(len(addresses)):
-        address, length = addresses[row], lengths[row]
-        data = bytes_at(address, length)
-        first = min(np.int64(-address & np.uint64(7)), length)  # from here on words stand at multiples of eight
-        words = words_at(address + np.uint64(first), (length - first) >> 3)
-        found_digits, found, high = _count_words(words)
-        for left, right in ((0, first), (first + 8 * len(words), length)):
-            more_digits, more, more_high = _count_bytes(data, left, right)
-            found_digits += more_digits
-            found += more
-            high |= more_high
-        digits[row] = found_digits
-        characters[row] = found - _wide_spaces(data) if high else found
-
-
-@njit(cache=True, nogil=True)
-def _count_bytes(data: Bytes, begin: int, end: int) -> tuple[int, int, bool]:
-    digits, characters, high = 0, 0, False
-    for i in range(begin, end):
-        byte = data[i]
-        is_space = (byte == 32) | ((byte >= 9) & (byte <= 13)) | ((byte >= 28) & (byte <= 31))
-        digits += (byte >= 48) & (byte <= 57)
-        characters += ((byte & 0xC0) != 0x80) & (not is_space)
-        high |= byte >= 0x80
-    return digits, characters, high
-
-
-@njit(cache=True, nogil=True)
-def _count_words(words: Any) -> tuple[int, int, bool]:
-    """Count digits and non-whitespace characters of whole words; say whether any byte is beyond ASCII."""
-    digits, others, every = 0, 0, np.uint64(0)
-    for block in range(0, len(words), _BLOCK):
-        block_digits, block_others = np.uint64(0), np.uint64(0)
-        for i in range(block, min(block + _BLOCK, len(words))):
-            word = words[i]
-            every |= word
-            low = word & _LOW
-            is_ascii = ~word & _HIGH
-            is_digit = _at_least(low, 48) & ~_at_least(low, 58) & is_ascii
-            is_space = (
-                (_at_least(low, 9) & ~_at_least(low, 14)) | (_at_least(low, 28) & ~_at_least(low, 33))
-            ) & is_ascii
-            continues = word & ~(word << np.uint64(1)) & _HIGH  # bytes 10xxxxxx of UTF-8
-            block_digits += is_digit >> np.uint64(7)
-            block_others += (is_space | continues) >> np.uint64(7)
-        digits += _sum_of_bytes(block_digits)
-        others += _sum_of_bytes(block_others)
-    return digits, 8 * len(words) - others, (every & _HIGH) != 0
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _at_least(low: Any, bound: int) -> Any:
-    """Set the high bit of each byte (of seven bits) that is at least `bound`."""
-    return (low + np.uint64(128 - bound) * _ONES) & _HIGH
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _sum_of_bytes(word: Any) -> int:
-    total = 0
-    for shift in range(0, 64, 8):
-        total += (word >> np.uint64(shift)) & np.uint64(255)
-    return total
-
-
-@njit(cache=True, nogil=True)
-def _wide_spaces(data: Bytes) -> int:
-    """Count whitespace beyond ASCII: U+0085, 00A0, 1680, 2000-200A, 2028, 2029, 202F, 205F, 3000."""
-    found, end = 0, len(data)
-    for i in range(end - 1):
-        first = data[i]
-        if first < 0xC2 or first > 0xE3:
-            continue
-        second = data[i + 1]
-        third = data[i + 2] if i + 2 < end else 0
-        if first == 0xC2:
-            found += second == 0x85 or second == 0xA0
-        elif first == 0xE1:
-            found += second == 0x9A and third == 0x80
-        elif first == 0xE2 and second == 0x80:
-            found += 0x80 <= third <= 0x8A or third == 0xA8 or third == 0xA9 or third == 0xAF
-        elif first == 0xE2 and second == 0x81:
-            found += third == 0x9F
-        elif first == 0xE3:
-            found += second == 0x80 and third == 0x80
-    return found
-
-
-def has_long_lines(series: pl.Series, length: int) -> pl.Series:
-    """Say of each text whether its lines have more than `length` bytes on average; a last line may be empty."""
-    texts = places(series)
-    found = np.zeros(len(series), np.bool_)
-    _long_lined(texts.addresses, texts.lengths, length, found)
-    return pl.Series(found)
-
-
-@njit(cache=True, nogil=True)
-def _long_lined(addresses: Any, lengths: Any, length: int, found: Any) -> None:
-    """Count lines only until there are enough of them."""
-    for row in range(len(addresses)):
-        data = bytes_at(addresses[row], lengths[row])
-        lines, at = 1, 0
-        while at < len(data) and len(data) / lines > length:
-            lines += data[at] == NEWLINE
-            at += 1
-        found[row] = len(data) / lines > length
-
-
 class _Table(NamedTuple):
     """A syntax as arrays; tokens come longest first.
 
-    Bit t of `firsts[byte]` says that token t begins with this byte, of `seconds[byte]` that it may go on with it: so
-    two bytes mostly tell whether a token stands somewhere. OTHER is the bit of what is no token but must be looked at.
+    A row of `begins` says how a token begins: its first byte, its second, and which bits of the second do not count
+    (all, where there is none). `columns` are the first bytes of what is a token only at the beginning of a line.
     """
 
-    firsts: NDArray[np.uint32]
-    seconds: NDArray[np.uint32]
+    firsts: NDArray[np.bool_]
+    begins: Bytes
+    columns: Bytes
     kinds: Bytes
     opens: Bytes
     open_lengths: NDArray[np.int64]
@@ -179,11 +51,6 @@ class _Table(NamedTuple):
     escape: int
     escape_everywhere: bool
     character_quotes: bool
-
-
-OTHER = np.uint32(1 << 31)
-SHARED = 30
-"""The bit of the tokens that have none of their own: where there are more than anyone has seen."""
 
 
 def code(series: pl.Series, syntax: Syntax) -> pl.Series:
@@ -198,10 +65,7 @@ def as_series(texts: Places) -> pl.Series:
     """Return texts as Polars has them: a copy, unless they lie as `blanked` has put them."""
     if not isinstance(texts.owner, _Blanked):
         texts = blanked(texts, Syntax())
-    buffers = [None, pa.py_buffer(texts.owner.bounds), texts.owner.content]
-    series = pl.from_arrow(pa.Array.from_buffers(pa.large_string(), len(texts.lengths), buffers))
-    assert isinstance(series, pl.Series)
-    return series
+    return series_of(*texts.owner)
 
 
 class _Blanked(NamedTuple):
@@ -232,6 +96,28 @@ def without_end(texts: Places, characters: int) -> Places:
     lengths = np.zeros_like(texts.lengths)
     _cut_end(texts.addresses, texts.lengths, characters, lengths)
     return Places(texts.addresses, lengths, texts)
+
+
+def without_bytes(texts: Places, count: int) -> Places:
+    """All but the last bytes of each text, which may then end within a character."""
+    return Places(texts.addresses, np.maximum(texts.lengths - count, 0), texts)
+
+
+def last_lines(texts: Places, places: NDArray[np.int64]) -> Places:
+    """Each text from the beginning of the line on in which a place stands; a place before it is its beginning."""
+    begins = np.zeros_like(texts.lengths)
+    _line_begins(texts.addresses, places, begins)
+    return Places(texts.addresses + begins.astype(np.uint64), texts.lengths - begins, texts)
+
+
+@njit(cache=True, nogil=True)
+def _line_begins(addresses: Any, places: Any, begins: Any) -> None:
+    for row in range(len(addresses)):
+        place = max(places[row], 0)
+        data = bytes_at(addresses[row], place)
+        while place > 0 and data[place - 1] != NEWLINE:
+            place -= 1
+        begins[row] = place
 
 
 @njit(cache=True, nogil=True)
@@ -284,22 +170,19 @@ def _table(syntax: Syntax) -> _Table:
         (LONG_STRING if syntax.multiline_strings or len(quote) > 1 else STRING, quote, quote)
         for quote in syntax.strings
     ]
+    tokens += [(COLUMN_COMMENT, opening, "") for opening in syntax.column_comments]
     tokens.sort(key=lambda token: (-len(token[1]), token))
     openings = [token[1].encode() for token in tokens]
     closings = [token[2].encode() for token in tokens]
-    firsts = np.zeros(256, np.uint32)
-    seconds = np.full(256, OTHER, np.uint32)
-    for number, opening in enumerate(openings):
-        bit = np.uint32(1 << min(number, SHARED))
-        firsts[opening[0]] |= bit
-        seconds[opening[1] if len(opening) > 1 else slice(None)] |= bit
+    anywhere = [opening for opening, token in zip(openings, tokens, strict=True) if token[0] != COLUMN_COMMENT]
     if syntax.character_quotes:
-        firsts[QUOTE] |= OTHER
-    if syntax.escape_everywhere:
-        firsts[BACKSLASH] |= OTHER
+        anywhere.append(b"'")
+    firsts = np.zeros(256, np.bool_)
+    firsts[[opening[0] for opening in (*openings, *anywhere)]] = True
     return _Table(
         firsts=firsts,
-        seconds=seconds,
+        begins=np.array(sorted({_begin(opening) for opening in anywhere}), np.uint8).reshape(-1, 3),
+        columns=np.array(sorted({opening[0] for opening in map(str.encode, syntax.column_comments)}), np.uint8),
         kinds=np.array([token[0] for token in tokens], np.uint8),
         opens=_matrix(openings),
         open_lengths=np.array([len(token) for token in openings], np.int64),
@@ -313,6 +196,10 @@ def _table(syntax: Syntax) -> _Table:
     )
 
 
+def _begin(token: bytes) -> tuple[int, int, int]:
+    return (token[0], token[1], 0) if len(token) > 1 else (token[0], 0xFF, 0xFF)
+
+
 def _matrix(tokens: list[bytes]) -> Bytes:
     rows = np.zeros((len(tokens), LONGEST_TOKEN), np.uint8)
     for row, token in enumerate(tokens):
@@ -320,24 +207,15 @@ def _matrix(tokens: list[bytes]) -> Bytes:
     return rows
 
 
-@njit(cache=True, nogil=True)
-def _stands_at(data: Bytes, at: int, token: Bytes, length: int) -> bool:
-    if at + length > len(data):
-        return False
-    for k in range(length):  # noqa: SIM110 (numba compiles the loop, not a generator)
-        if data[at + k] != token[k]:
-            return False
-    return True
-
-
-@njit(cache=True, nogil=True)
+@kernel
 def _blank(
     addresses: Any,
     lengths: Any,
     bounds: Any,
     out: Bytes,
     firsts: Any,
-    seconds: Any,
+    begins: Bytes,
+    columns: Bytes,
     kinds: Bytes,
     opens: Bytes,
     open_lengths: Any,
@@ -351,134 +229,178 @@ def _blank(
 ) -> None:
     for row in range(len(addresses)):
         data = bytes_at(addresses[row], lengths[row])
-        kept = out[bounds[row] : bounds[row + 1]]
-        kept[:] = data
-        i, end = 0, len(data)
-        while i < end:
-            i = _next(data, i, firsts)
+        begin, end = bounds[row], len(data)
+        move(data, 0, end, out, begin)
+        i, after = 0, 0  # `after` is where the last token ended
+        while True:
+            i = _next(data, i, firsts, begins, columns)
             if i == end:
                 break
-            byte = data[i]
-            if not firsts[byte] & seconds[data[i + 1] if i + 1 < end else 0]:
+            token = _token_at(data, i, kinds, opens, open_lengths)
+            is_character = token < 0 and character_quotes and data[i] == QUOTE
+            if token < 0 and not is_character:
                 i += 1
                 continue
-            token = _token_at(data, i, opens, open_lengths)
-            if token < 0:
-                stop = i + 1
-                if escape_everywhere and byte == BACKSLASH:
-                    stop = min(i + 2, end)
-                elif character_quotes and byte == QUOTE:
-                    stop = _after_character(data, i, end)
-            elif kinds[token] == LINE_COMMENT:
+            if escape_everywhere and _is_escaped(data, after, i):
+                i += 1
+                after = i
+                continue
+            if is_character:
+                stop = _after_character(data, i, end)
+            elif kinds[token] == LINE_COMMENT or kinds[token] == COLUMN_COMMENT:
                 stop = _line_end(data, i)
-                _erase(kept, i, stop)
+                fill(out, begin + i, stop - i, SPACE)
             elif kinds[token] == BLOCK_COMMENT:
-                stop = _after_block(
-                    data,
-                    i,
-                    opens[token],
-                    open_lengths[token],
-                    closes[token],
-                    close_lengths[token],
-                    nested,
-                )
-                _erase(kept, i, stop)
+                stop = _after_block(data, i, token, opens, open_lengths[token], closes, close_lengths[token], nested)
+                _erase(out, begin + i, begin + stop)
             else:
                 width = open_lengths[token]
                 inside = i + width
-                until = _string_end(data, inside, opens[token], width, escape, kinds[token] == STRING)
-                stop = until + width if _stands_at(data, until, opens[token], width) else until
+                until = _string_end(data, inside, token, opens, width, escape, kinds[token] == STRING)
+                stop = until + width if _stands_at(data, until, token, opens, width) else until
                 if not keep_strings:
-                    _erase(kept, inside, until)
-            i = stop
+                    _erase(out, begin + inside, begin + until)
+            i = after = stop
 
 
-@njit(cache=True, nogil=True)
-def _next(data: Bytes, at: int, firsts: Any) -> int:
-    """Return where the next byte stands that a token may begin with: eight are asked about at a time."""
+@inlined
+def _next(data: Bytes, at: int, firsts: Any, begins: Bytes, columns: Bytes) -> Any:
+    """Return where a token may begin next: 64 places are asked about at a time."""
     end = len(data)
-    while at + 8 <= end and not (
-        firsts[data[at]]
-        | firsts[data[at + 1]]
-        | firsts[data[at + 2]]
-        | firsts[data[at + 3]]
-        | firsts[data[at + 4]]
-        | firsts[data[at + 5]]
-        | firsts[data[at + 6]]
-        | firsts[data[at + 7]]
-    ):
-        at += 8
+    if at == 0 and end and firsts[data[0]]:
+        return 0
+    at = max(at, 1)
+    while at + LANES < end:
+        found = np.uint64(0)
+        for number in range(len(begins)):
+            found |= equal_mask(data, at, begins[number, 0], 0) & equal_mask(
+                data, at + 1, begins[number, 1], begins[number, 2]
+            )
+        if len(columns):
+            starts = np.uint64(0)
+            for column in columns:
+                starts |= equal_mask(data, at, column, 0)
+            found |= starts & (equal_mask(data, at - 1, NEWLINE, 0) | equal_mask(data, at - 1, CARRIAGE_RETURN, 0))
+        if found:
+            return at + trailing_zeros(found)
+        at += LANES
     while at < end and not firsts[data[at]]:
         at += 1
-    return at
+    return min(at, end)
 
 
-@njit(cache=True, nogil=True)
-def _token_at(data: Bytes, at: int, opens: Bytes, open_lengths: Any) -> int:
-    for token in range(len(open_lengths)):
-        if _stands_at(data, at, opens[token], open_lengths[token]):
+@inlined
+def _token_at(data: Bytes, at: int, kinds: Bytes, opens: Bytes, open_lengths: Any) -> int:
+    for token in range(len(kinds)):
+        length = open_lengths[token]
+        if _stands_at(data, at, token, opens, length) and (
+            kinds[token] != COLUMN_COMMENT or _is_column_comment(data, at, at + length)
+        ):
             return token
     return -1
 
 
-@njit(cache=True, nogil=True)
-def _erase(kept: Bytes, begin: int, end: int) -> None:
-    for i in range(begin, end):
-        byte = kept[i]
-        kept[i] = byte if (byte == NEWLINE) | (byte == CARRIAGE_RETURN) else SPACE
+@inlined
+def _is_column_comment(data: Bytes, at: int, after: int) -> bool:
+    """Whether a token stands in the first column and, if it ends with a letter, before white space.
+
+    So `C` and `c` begin comments of fixed-form Fortran, but `call x` and `c(1) = 2` of free form are none.
+    """
+    if at > 0 and data[at - 1] != NEWLINE and data[at - 1] != CARRIAGE_RETURN:
+        return False
+    is_letter = 97 <= data[after - 1] | 0x20 <= 122
+    return not is_letter or after == len(data) or data[after] == SPACE or 9 <= data[after] <= 13
 
 
-@njit(cache=True, nogil=True)
-def _line_end(data: Bytes, at: int) -> int:
+@inlined
+def _is_escaped(data: Bytes, begin: int, at: int) -> bool:
+    """Whether an odd number of backslashes stands before a place, none of them before `begin`."""
+    first = at
+    while first > begin and data[first - 1] == BACKSLASH:
+        first -= 1
+    return (at - first) % 2 == 1
+
+
+@inlined
+def _stands_at(data: Bytes, at: int, token: int, tokens: Bytes, length: int) -> bool:
+    if at + length > len(data):
+        return False
+    for k in range(length):  # noqa: SIM110 (numba compiles the loop, not a generator)
+        if data[at + k] != tokens[token, k]:
+            return False
+    return True
+
+
+@inlined
+def _erase(out: Bytes, begin: int, end: int) -> None:
+    for i in range(np.uint64(begin), np.uint64(end)):  # indices without a sign are not asked for theirs
+        byte = out[i]
+        out[i] = byte if (byte == NEWLINE) | (byte == CARRIAGE_RETURN) else SPACE
+
+
+@inlined
+def _find(data: Bytes, at: int, one: Any, two: Any, three: Any, four: Any) -> Any:
+    """Return the first place from `at` on of any of four bytes; the end if there is none."""
     end = len(data)
-    while at < end and data[at] != NEWLINE and data[at] != CARRIAGE_RETURN:
+    while at + LANES <= end:
+        found = equal_mask(data, at, one, 0) | equal_mask(data, at, two, 0)
+        found |= equal_mask(data, at, three, 0) | equal_mask(data, at, four, 0)
+        if found:
+            return at + trailing_zeros(found)
+        at += LANES
+    while at < end and data[at] != one and data[at] != two and data[at] != three and data[at] != four:
         at += 1
-    return at
+    return min(at, end)
 
 
-@njit(cache=True, nogil=True)
+@inlined
+def _line_end(data: Bytes, at: int) -> Any:
+    return _find(data, at, NEWLINE, NEWLINE, CARRIAGE_RETURN, CARRIAGE_RETURN)
+
+
+@inlined
 def _after_block(
-    data: Bytes, at: int, opening: Bytes, open_length: int, closing: Bytes, close_length: int, nested: bool
-) -> int:
-    depth, end = 1, len(data)
+    data: Bytes, at: int, token: int, opens: Bytes, open_length: int, closes: Bytes, close_length: int, nested: bool
+) -> Any:
+    depth = 1
     at += open_length
-    closes = closing[0]
-    opens = opening[0] if nested else closes
+    first = closes[token, 0]
+    other = opens[token, 0] if nested else first
     while True:
-        while at < end and data[at] != closes and data[at] != opens:
-            at += 1
-        if at >= end:
-            return end
-        if _stands_at(data, at, closing, close_length):
+        at = _find(data, at, first, first, other, other)
+        if at >= len(data):
+            return len(data)
+        if _stands_at(data, at, token, closes, close_length):
             depth -= 1
             at += close_length
             if depth == 0:
                 return at
-        elif nested and _stands_at(data, at, opening, open_length):
+        elif nested and _stands_at(data, at, token, opens, open_length):
             depth += 1
             at += open_length
         else:
             at += 1
 
 
-@njit(cache=True, nogil=True)
-def _string_end(data: Bytes, at: int, quote: Bytes, width: int, escape: int, one_line: bool) -> int:
+@inlined
+def _string_end(data: Bytes, at: int, token: int, quotes: Bytes, width: int, escape: int, one_line: bool) -> Any:
     """Return where the closing quote stands, or where the string ends without one."""
-    end, first = len(data), quote[0]
-    while at < end:
-        byte = data[at]
-        if byte == escape:
+    end, first = len(data), quotes[token, 0]
+    escapes = first if escape < 0 else np.uint8(escape)
+    line_end, carriage_return = (NEWLINE, CARRIAGE_RETURN) if one_line else (first, first)
+    while True:
+        at = _find(data, at, first, escapes, line_end, carriage_return)
+        if at >= end:
+            return end
+        if data[at] == escape:
             at += 2
-        elif (one_line and byte in (NEWLINE, CARRIAGE_RETURN)) or (
-            byte == first and _stands_at(data, at, quote, width)
-        ):
+        elif data[at] != first or _stands_at(data, at, token, quotes, width):
             return at
         else:
             at += 1
-    return end
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _after_character(data: Bytes, at: int, end: int) -> int:
     """Return the end of a character literal such as '"' or '\\n', or of the lone quote of a name such as x'."""
     if at + 2 >= end:

@@ -15,6 +15,7 @@ class Syntax(toml.Config):
     """Comments and strings: what `where = "code"` leaves out."""
 
     line_comments: tuple[Token, ...] = ()
+    column_comments: tuple[Token, ...] = ()  # comments in the first column only; a letter if white space follows
     block_comments: tuple[tuple[Token, Token], ...] = ()
     nested_comments: bool = False
     strings: tuple[Token, ...] = ()  # a quote of several characters may span lines

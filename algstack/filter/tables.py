@@ -46,8 +46,10 @@ class TableFilter:
         """The wanted language of each row: by its extension, what the table says where several share it or it has none,
         else the one that is given."""
         endings = rows.select(ending=pl.col("path").str.extract(r"(\.[^/]*)\z"), label="lang")
-        known = {pair: self._lang(*pair) for pair in endings.unique().iter_rows()}
-        return pl.Series("lang", [known[pair] for pair in endings.iter_rows()], pl.String)
+        known = endings.unique()
+        langs = pl.Series("found", [self._lang(*pair) for pair in known.iter_rows()], pl.String)
+        known = known.with_columns(langs)
+        return endings.join(known, on=endings.columns, how="left", nulls_equal=True, maintain_order="left")["found"]
 
     def _lang(self, path: str | None, label: str | None) -> str | None:
         labelled = self.languages.by_label(label) if label else None
@@ -145,12 +147,13 @@ def run_task(output: Path, table_filter: TableFilter, task: tuple[str, str, Tabl
     key, wanted, table = task
     parts: list[Part] = []
     counts = Counts()
+    newest = pl.CompatLevel.newest()  # strings as they are, not copied
     with ExitStack() as stack:
         kept = stack.enter_context(dataset.part_writer(output, f"documents-{key}.parquet", DOCUMENTS, parts))
         about = stack.enter_context(dataset.part_writer(output, f"decisions-{key}.parquet", DECISIONS, parts))
         for rows, decisions in table_filter.frames(table):
-            kept.write(documents.apply(rows, decisions).to_arrow(compat_level=pl.CompatLevel.newest()))
-            about.write(decisions.to_arrow())
+            kept.write(documents.apply(rows, decisions).to_arrow(compat_level=newest))
+            about.write(decisions.to_arrow(compat_level=newest))
             counts += counted(decisions.with_columns(rows["size"]))
     return TaskRecord(
         task=key, fingerprint=wanted, counts=counts, parts=tuple(sorted(parts, key=lambda part: part.name))

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from algstack.filter import notebook
+from algstack.filter.line_ends import with_plain_line_ends
+from algstack.filter.pictures import without_pictures
+from algstack.texts import replaced
 
 Transformed = tuple[pl.Series, pl.Series]
 """The new texts (unchanged where nothing was to do), and why a text could not be transformed (null where it could)."""
@@ -25,21 +28,8 @@ class Transform:
 
 def line_ends(texts: pl.Series) -> Transformed:
     """Write every line end as `\\n` and leave out a byte order mark."""
-    touched = texts.str.contains("\r", literal=True) | texts.str.starts_with("\ufeff")
-    return _replaced(texts, touched, _with_plain_line_ends), _no_failures(texts)
-
-
-def _with_plain_line_ends(texts: pl.Series) -> pl.Series:
-    texts = texts.str.strip_prefix("\ufeff").str.replace_all("\r\n", "\n", literal=True)
-    return texts.str.replace_all("\r", "\n", literal=True)
-
-
-def _replaced(texts: pl.Series, touched: pl.Series, change: Callable[[pl.Series], pl.Series]) -> pl.Series:
-    """Change only the touched texts: most need nothing, and are not copied."""
-    if not touched.any():
-        return texts
-    order = pl.concat([touched.not_().arg_true(), touched.arg_true()]).arg_sort()
-    return pl.concat([texts.filter(~touched), change(texts.filter(touched))]).gather(order)
+    touched = (texts.str.contains("\r", literal=True) | texts.str.starts_with("\ufeff")).arg_true()
+    return replaced(texts, touched, with_plain_line_ends(texts.gather(touched))), _no_failures(texts)
 
 
 def _no_failures(texts: pl.Series) -> pl.Series:
@@ -48,7 +38,8 @@ def _no_failures(texts: pl.Series) -> pl.Series:
 
 def notebooks(texts: pl.Series) -> Transformed:
     """Convert notebooks to Markdown."""
-    return notebook.converted(texts, notebook.to_markdown)
+    made, failures = notebook.converted(without_pictures(texts), notebook.to_markdown)
+    return made.zip_with(failures.is_null(), texts), failures
 
 
 def published_notebooks(texts: pl.Series) -> Transformed:

@@ -160,10 +160,11 @@ def _token(text: str, i: int, syntax: Syntax) -> tuple[int, str]:
     tokens = [(opening, "line", "") for opening in syntax.line_comments]
     tokens += [(opening, "block", closing) for opening, closing in syntax.block_comments]
     tokens += [(quote, "string", quote) for quote in syntax.strings]
-    order = {"line": 0, "block": 1, "string": 2}
-    for opening, kind, closing in sorted(tokens, key=lambda t: (-len(t[0]), order[t[1]], t[0])):
-        if text.startswith(opening, i):
-            return {"line": _line, "block": _block, "string": _string}[kind](text, i, opening, closing, syntax)
+    tokens += [(opening, "column", "") for opening in syntax.column_comments]
+    read = {"line": _line, "block": _block, "string": _string, "column": _line}
+    for opening, kind, closing in sorted(tokens, key=lambda t: (-len(t[0]), list(read).index(t[1]), t[0])):
+        if text.startswith(opening, i) and (kind != "column" or _in_first_column(text, i, opening)):
+            return read[kind](text, i, opening, closing, syntax)
     if text[i] == "\\" and syntax.escape_everywhere:
         return min(i + 2, len(text)), text[i : i + 2]
     if text[i] == "'" and syntax.character_quotes:
@@ -171,6 +172,12 @@ def _token(text: str, i: int, syntax: Syntax) -> tuple[int, str]:
         if found and len(found.group().encode()) <= 14:
             return found.end(), found.group()
     return i + 1, text[i]
+
+
+def _in_first_column(text: str, i: int, opening: str) -> bool:
+    """Whether a comment of the first column begins there; one that ends with a letter wants white space after it."""
+    is_apart = re.match(r"[\t-\r ]|\Z", text[i + len(opening) :]) is not None
+    return text[i - 1 : i] in ("", "\n", "\r") and (is_apart or not re.match("[A-Za-z]", opening[-1]))
 
 
 def _line(text: str, i: int, opening: str, closing: str, syntax: Syntax) -> tuple[int, str]:
