@@ -231,7 +231,7 @@ class Deduplication:
         budget = self.room // 4
         filled = buckets.fill(involved, roots, grouped, self.state, budget)
         shelf = self._shelve(filled, grouped, budget)
-        self._names = [_keepers(np.zeros(0, np.uint32), pl.Series([], dtype=pl.String))]
+        self._names = [(np.zeros(0, np.uint32), pl.Series([], dtype=pl.String))]
         drops = buckets.merged(
             [
                 self._decide_bucket(documents, shelf, bucket, found, grouped, roots)
@@ -239,6 +239,12 @@ class Deduplication:
             ]
         )
         shelf.discard()
+        keepers = np.concatenate([numbers for numbers, _ in self._names])
+        by_number = np.argsort(keepers)
+        self._keepers, self._keeper_ids = (
+            keepers[by_number],
+            pl.concat([ids for _, ids in self._names]).gather(by_number),
+        )
         if self.components is not None:
             groups.flatten(self.components)
         return drops
@@ -274,7 +280,7 @@ class Deduplication:
         keepers = np.unique(keepers)
         earlier, new = np.split(keepers, [np.searchsorted(keepers, self.state.frozen)])
         rows = np.searchsorted(ids["document"].to_numpy(), new)
-        self._names += [_keepers(earlier, self.names_of(earlier)), _keepers(new, ids["id"].gather(rows))]
+        self._names += [(earlier, self.names_of(earlier)), (new, ids["id"].gather(rows).cast(pl.String))]
 
     def _verdicts(
         self, nodes: NDArray[np.uint32], shelf: Shelf, bucket: int, found: Groups, roots: NDArray[np.uint32]
@@ -347,24 +353,23 @@ class Deduplication:
         """Return the ids of documents with these ascending numbers."""
         return self._take(documents, ["id"])["id"].cast(pl.String)
 
-    def drops_of(self, part: int) -> pl.DataFrame:
-        """Return the drops of one of the parts given, as its `row`, the index of the `rule`, `keeper`, `similarity`."""
-        start, end = self.numbering.starts[self.new[part] : self.new[part] + 2]
-        low, high = np.searchsorted(self.drops.documents, [start, end])
-        frame = pl.DataFrame(
+    def drops_of(self, part: int, end: int | None = None) -> pl.DataFrame:
+        """Return the drops of one of the parts given, or of all from it to before another.
+
+        Returns:
+            `row`, counted from the first part's first one; the index of the `rule`; `keeper`, an id; `similarity`.
+        """
+        bounds = [self.new.start + part, self.new.start + (part + 1 if end is None else end)]
+        first, behind = self.numbering.starts[bounds]
+        low, high = np.searchsorted(self.drops.documents, [first, behind])
+        return pl.DataFrame(
             {
-                "row": self.drops.documents[low:high].astype(np.int64) - start,
+                "row": self.drops.documents[low:high].astype(np.int64) - first,
                 "rule": self.drops.rules[low:high],
-                "number": self.drops.keepers[low:high],
+                "keeper": self._keeper_ids.gather(np.searchsorted(self._keepers, self.drops.keepers[low:high])),
                 "similarity": self.drops.similarities[low:high],
             }
         )
-        joined = frame.join(pl.concat(self._names), on="number", how="left", maintain_order="left")
-        return joined.select("row", "rule", "keeper", "similarity")
-
-
-def _keepers(numbers: NDArray[np.uint32], ids: pl.Series) -> pl.DataFrame:
-    return pl.DataFrame({"number": numbers, "keeper": ids.cast(pl.String)})
 
 
 def _read_ids(part: Part) -> NDArray[np.uint64]:

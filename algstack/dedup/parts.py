@@ -48,6 +48,7 @@ class ParquetPart:
     path: Path
     row_groups: tuple[int, ...] | None = None
     names: dict[str, str] = field(default_factory=dict)
+    metadata: pq.FileMetaData | None = field(default=None, compare=False, repr=False)  # if it was read already
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """See Part.
@@ -56,7 +57,7 @@ class ParquetPart:
             DatasetError: the file cannot be read.
         """
         try:
-            file = pq.ParquetFile(self.path)
+            file = pq.ParquetFile(self.path, metadata=self.metadata)
         except (OSError, pa.ArrowInvalid) as error:
             raise DatasetError(f"{self.path}: cannot be read as Parquet ({error}).") from error
         found = [self.names.get(name, name) for name in columns]
@@ -72,12 +73,16 @@ class ParquetPart:
 
 
 def parquet_parts(path: Path, names: dict[str, str] | None = None) -> list[ParquetPart]:
-    """Return a file's row groups as parts, so that several workers can share one file."""
+    """Return a file's row groups as parts, so that several workers can share one file.
+
+    Raises:
+        DatasetError: the file cannot be read.
+    """
     try:
-        count = pq.read_metadata(path).num_row_groups
+        metadata = pq.read_metadata(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise DatasetError(f"{path}: cannot be read as Parquet ({error}).") from error
-    return [ParquetPart(path, (group,), names or {}) for group in range(count)]
+    return [ParquetPart(path, (group,), names or {}, metadata) for group in range(metadata.num_row_groups)]
 
 
 def _named(batch: pa.RecordBatch, columns: Sequence[str], found: Sequence[str]) -> pa.RecordBatch:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import accumulate, chain
 from pathlib import Path
 
 import polars as pl
@@ -33,9 +34,12 @@ from algstack.errors import SourceError
 from algstack.tables import TableColumns
 from algstack.workspace import Progress, as_frame
 
+PIECE_BYTES = 32 << 20
+"""Uncompressed bytes of a file that one worker reads at least."""
+
 
 @dataclass(frozen=True)
-class FilePart:
+class InputFile:
     """One input file as Parquet. `names` says what a column of documents is called in it.
 
     A document without an id of its own is named by its file and row: `x.parquet#12`.
@@ -45,21 +49,25 @@ class FilePart:
     parquet: Path
     names: Mapping[str, str] = field(default_factory=dict)
 
-    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """See algstack.dedup.parts.Part."""
-        nameless = "id" in columns and self.names.get("id", "id") not in pq.read_schema(self.parquet).names
-        first = 0
-        for batch in ParquetPart(self.parquet, names=dict(self.names)).batches(columns):
-            ids = self._ids(first, batch.num_rows) if nameless else None
-            yield batch if ids is None else batch.set_column(list(columns).index("id"), "id", ids)
-            first += batch.num_rows
+    def pieces(self) -> list[Piece]:
+        """Return the file in pieces of neighbouring row groups, so that several workers can share it."""
+        metadata, found, groups = pq.read_metadata(self.parquet), [], list[int]()
+        first = rows = size = 0
+        for group in range(metadata.num_row_groups):
+            groups.append(group)
+            rows += metadata.row_group(group).num_rows
+            size += metadata.row_group(group).total_byte_size
+            if size >= PIECE_BYTES or group + 1 == metadata.num_row_groups:
+                found.append(Piece(self, ParquetPart(self.parquet, tuple(groups), dict(self.names), metadata), first))
+                first, rows, size, groups = first + rows, 0, 0, []
+        return found
 
     def rows(self) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:
         """Yield the file's rows as they are, and beside them what a decision needs of each: id, language and size."""
         first = 0
         for rows in pq.ParquetFile(self.parquet).iter_batches(BATCH_ROWS, use_threads=False):
             ids, langs, texts = (self._column(rows, name) for name in ("id", "lang", "text"))
-            ids = self._ids(first, rows.num_rows) if ids is None else ids
+            ids = self.ids(first, rows.num_rows) if ids is None else ids
             sizes = pc.fill_null(pc.binary_length(texts), 0)
             yield rows, pa.table([ids, pa.nulls(len(ids)) if langs is None else langs, sizes], _DECIDED.names)
             first += rows.num_rows
@@ -68,8 +76,29 @@ class FilePart:
         place = rows.schema.get_field_index(self.names.get(name, name))
         return rows.column(place) if place >= 0 else None
 
-    def _ids(self, first: int, count: int) -> pa.Array:
+    def ids(self, first: int, count: int) -> pa.Array:
+        """Return ids for so many of its rows from the first on, for a file that has none."""
         return pa.array([f"{self.source.name}#{row}" for row in range(first, first + count)])
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some row groups of an input file; `first` is the row of the file that is theirs first."""
+
+    file: InputFile
+    parquet: ParquetPart
+    first: int
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """See algstack.dedup.parts.Part."""
+        assert self.parquet.metadata is not None
+        names = self.parquet.metadata.schema.to_arrow_schema().names
+        nameless = "id" in columns and self.file.names.get("id", "id") not in names
+        first = self.first
+        for batch in self.parquet.batches(columns):
+            ids = self.file.ids(first, batch.num_rows) if nameless else None
+            yield batch if ids is None else batch.set_column(list(columns).index("id"), "id", ids)
+            first += batch.num_rows
 
 
 def settings(threshold: float | None, within: str | None, memory: int, workers: int) -> Settings:
@@ -115,28 +144,33 @@ def run(
     def run_missing(keys: list[str]) -> Iterator[TaskRecord]:
         progress.total(STAGE, len(keys))
         with spilling(output) as spill:
-            parts = [_part(path, spill / f"{key}.parquet", columns) for key, path in zip(wanted, paths, strict=True)]
-            done = Deduplication(parts, settings, spill, indexes)
+            files = [_part(path, spill / f"{key}.parquet", columns) for key, path in zip(wanted, paths, strict=True)]
+            pieces = [file.pieces() for file in files]
+            bounds = [0, *accumulate(map(len, pieces))]
+            done = Deduplication([*chain.from_iterable(pieces)], settings, spill, indexes)
             done.run()
+
+            def write(key: str) -> TaskRecord:
+                drops = done.drops_of(bounds[int(key)], bounds[int(key) + 1])
+                return _write(folder, key, files[int(key)], wanted[key], drops)
+
             with ThreadPoolExecutor(settings.workers) as pool:
-                for record in pool.map(
-                    lambda key: _write(folder, key, parts[int(key)], wanted[key], done.drops_of(int(key))), keys
-                ):
+                for record in pool.map(write, keys):
                     progress.advance(record.counts)
                     yield record
 
     return run_tasks(folder, wanted, run_missing)
 
 
-def _part(path: Path, copy: Path, columns: TableColumns) -> FilePart:
+def _part(path: Path, copy: Path, columns: TableColumns) -> InputFile:
     """Return a Parquet file as it is; JSON lines are copied to one, with an empty text where there is none."""
     if not tables.is_json_lines(path):
-        return FilePart(path, path, _names(path, columns))
+        return InputFile(path, path, _names(path, columns))
     with part_writer(copy.parent, copy.name, DOCUMENTS, []) as writer:
         for task in tables.tasks([path]):
             for rows in tables.documents(task, columns, "input"):
                 writer.write(rows.with_columns(pl.col("text").fill_null("")).to_arrow())
-    return FilePart(path, copy)
+    return InputFile(path, copy)
 
 
 def _names(path: Path, columns: TableColumns) -> dict[str, str]:
@@ -149,7 +183,7 @@ def _names(path: Path, columns: TableColumns) -> dict[str, str]:
     return {"text": text} | ({"id": columns.id_column} if columns.id_column else {})
 
 
-def _write(folder: StageFolder, key: str, part: FilePart, wanted: str, drops: pl.DataFrame) -> TaskRecord:
+def _write(folder: StageFolder, key: str, part: InputFile, wanted: str, drops: pl.DataFrame) -> TaskRecord:
     """Write the kept rows of one file and the decisions about all."""
     done: list[Part] = []
     counts, first = Counts(), 0
