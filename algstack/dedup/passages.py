@@ -1,0 +1,406 @@
+"""The longest passages that several documents have in common, word for word: licences, templates, copied modules.
+
+For a window of w tokens (32; as many times twice that as it takes where there are more anchors than memory allows) it is
+certain that
+
+- what is reported is in all documents that are counted, byte for byte, and in no others; neither a byte before it nor
+  one behind it is the same in all of them;
+- every passage of 2 w + 4 tokens or more is found, unless it repeats itself within w tokens, as rows of zeros do;
+- what is found and left out is shorter than the shortest that is reported; or it lies within a longer one that is
+  reported, but for less than w + 4 tokens at either end, and in less than twice as many documents. So a licence is
+  reported once, not with everything that happens to follow it in two files.
+
+Anchors (`algstack.dedup.anchors`) find runs of chunks that repeat. What is around the places of a run is read from the
+texts, to see how far which of them agree. All depends on the documents alone, not on their order or parts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from algstack.dataset import STAGE_FILE, dump_json, sha256_file, write_text
+from algstack.dedup import anchors
+from algstack.dedup.parts import Numbering, Part, chosen_rows, take
+from algstack.dedup.shingles import SHINGLE_TOKENS, TOKEN
+from algstack.dedup.state import MEMORY
+from algstack.dedup.texts import as_texts
+from algstack.errors import AlgstackError
+
+WINDOW = 32
+"""Shingles of which one is an anchor, if memory allows."""
+
+PASSAGES_FILE = "passages.json"
+
+SHOWN_PLACES, SHOWN_LINES, SHOWN_WIDTH = 3, 2, 100
+
+_LOOKED_AT = 4_096
+"""Bytes in which the lines to be shown are looked for."""
+
+_FIRST_RUNS, _MORE_RUNS = 512, 4
+"""Runs that are looked at together at first, and how many times as many after that."""
+
+
+class Place(NamedTuple):
+    """Where a passage begins."""
+
+    id: str
+    line: int  # counted from 1
+    byte: int  # counted from 0
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A passage: its length, in how many documents it is, where in the first of them by id, and its first lines."""
+
+    bytes: int
+    tokens: int
+    lines: int
+    documents: int
+    places: tuple[Place, ...]
+    begins: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The longest repeated passages of so many documents, the longest first."""
+
+    documents: int
+    least_tokens: int  # of a passage that is found for certain
+    passages: tuple[Passage, ...]
+
+    def in_words(self) -> Iterator[str]:
+        """Yield the report in lines for people."""
+        if not self.passages:
+            yield f"No passage of {self.least_tokens} tokens or more is in two of the {self.documents:,} documents."
+        for number, one in enumerate(self.passages, 1):
+            size = f"{one.bytes:,} bytes, {one.tokens:,} tokens, {one.lines:,} lines"
+            yield f"{number}. {size}, in {one.documents:,} documents"
+            yield from (f"   {_printable(place.id)}, line {place.line:,}" for place in one.places)
+            yield from (f"   | {line}" for line in one.begins)
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as JSON values."""
+        passages = [asdict(one) | {"places": [place._asdict() for place in one.places]} for one in self.passages]
+        return {"documents": self.documents, "least_tokens": self.least_tokens, "passages": passages}
+
+
+def write(parts: Sequence[Part], count: int, folder: Path, memory: int = MEMORY, workers: int = 1) -> Report:
+    """Write the longest passages of a stage's documents to `passages.json` in its folder, and return them.
+
+    With them stands the checksum of the stage's record, as in `audit.json`.
+    """
+    report = longest(parts, count, memory, workers)
+    of = {"stage": sha256_file(folder / STAGE_FILE)}
+    write_text(folder / PASSAGES_FILE, dump_json(report.as_json() | of))
+    return report
+
+
+def longest(
+    parts: Sequence[Part], count: int, memory: int = MEMORY, workers: int = 1, window: int = WINDOW
+) -> Report:
+    """Return the longest passages that several documents have in common.
+
+    Args:
+        parts: the documents: `id` and `text`.
+        count: how many passages.
+        memory: bytes to use.
+        workers: threads to use.
+        window: shingles of which one is an anchor.
+
+    Raises:
+        AlgstackError: less than one passage is asked for, or there is no document.
+        DatasetError: a part cannot be read.
+    """
+    if count < 1:
+        raise AlgstackError(f"{count} passages: ask for at least one.")
+    while (found := anchors.find(parts, window, memory // anchors.BYTES, workers)) is None:
+        window *= 2
+    documents = len(found.reaches)
+    if not documents:
+        raise AlgstackError("There is no document to look at: nothing was kept.")
+    search = _Search(parts, found, memory, workers)
+    return Report(documents, 2 * window + SHINGLE_TOKENS - 1, search.details(search.longest(count)))
+
+
+class _Spot(NamedTuple):
+    """A stretch of a document."""
+
+    document: int
+    begin: int
+    end: int
+
+
+class _Exact(NamedTuple):
+    """A passage, and the run of chunks that it was found by."""
+
+    run: int
+    spots: tuple[_Spot, ...]  # all, in the order of the documents
+    documents: int
+    key: tuple[bytes, bytes, bytes]  # of its text
+
+    @property
+    def size(self) -> int:
+        return self.spots[0].end - self.spots[0].begin
+
+    @property
+    def rank(self) -> tuple[int, int, tuple[bytes, bytes, bytes]]:
+        return -self.size, -self.documents, self.key
+
+
+class _Places(NamedTuple):
+    """Where a run is: at which anchors, and in bytes of which documents."""
+
+    anchors: NDArray[np.int64]
+    documents: NDArray[np.uint32]
+    begins: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+    def spots(self) -> list[_Spot]:
+        return [_Spot(*spot) for spot in zip(*(column.tolist() for column in self[1:]), strict=True)]
+
+
+class _Search:
+    def __init__(self, parts: Sequence[Part], found: anchors.Anchors, memory: int, workers: int) -> None:
+        self.parts, self.numbering = parts, Numbering(found.counts)
+        self.found, self.memory, self.workers = found, memory, workers
+        self.repeats = anchors.repeats(found)
+
+    def longest(self, count: int) -> list[_Exact]:
+        """Return so many passages, the longest first, or all there are.
+
+        Runs are looked at by the bound on what may come of them, some at a time, until no other can be longer.
+        """
+        taken: list[_Exact] = []
+        coming: list[_Exact] = []
+        following, together = 0, _FIRST_RUNS
+        while following < len(self.repeats.bounds) or coming:
+            runs, following = self._next_runs(following, together, taken)
+            coming = sorted([*coming, *self._exact(runs)], key=lambda one: one.rank, reverse=True)
+            bound = int(self.repeats.bounds[following]) if following < len(self.repeats.bounds) else 0
+            while coming and coming[-1].size > bound:
+                one = coming.pop()
+                if not self._left_out(one.run, one.documents, taken):
+                    taken.append(one)
+                    if len(taken) == count:
+                        return taken
+            together *= _MORE_RUNS
+        return taken
+
+    def _next_runs(self, run: int, most: int, taken: Sequence[_Exact]) -> tuple[list[int], int]:
+        """Return some of the runs from one on that may say something new, and the run to go on with."""
+        runs: list[int] = []
+        room = self.memory // 8
+        while run < len(self.repeats.bounds) and len(runs) < most and room > 0:
+            at = self._places(run)
+            if not (taken and self._left_out(run, len(np.unique(at.documents)), taken)):
+                runs.append(run)
+                room -= 2 * int(self.found.reaches[at.documents].sum()) + int((at.ends - at.begins).sum()) // 8
+            run += 1
+        return runs, run
+
+    def _places(self, run: int) -> _Places:
+        first = self.repeats.order[self.repeats.firsts[run] : self.repeats.ends[run]].astype(np.int64)
+        last = first + int(self.repeats.sizes[run])
+        return _Places(first, self.found.documents[first], self.found.places[first], self.found.places[last])
+
+    def _left_out(self, run: int, documents: int, taken: Sequence[_Exact]) -> bool:
+        """Whether a run lies within a passage that was taken, and what is found by it in too few more documents."""
+        at = self._places(run)
+        return any(
+            bool(((at.documents == spot.document) & (at.begins >= spot.begin) & (at.ends <= spot.end)).any())
+            for spot in (one.spots[0] for one in taken if documents < 2 * one.documents)
+        )
+
+    def _exact(self, runs: Sequence[int], widen: int = 1) -> list[_Exact]:
+        """Return the passages that come of runs; read `widen` times as much before each as its documents reach."""
+
+        def surroundings(text: NDArray[np.uint8], spot: _Spot) -> _Around:
+            reach = int(self.found.reaches[spot.document])
+            run = hashlib.blake2b(text[spot.begin : spot.end], digest_size=16).digest()
+            left = text[max(0, spot.begin - widen * reach - 1) : spot.begin][::-1].tobytes()
+            return _Around(run, left, text[spot.end : spot.end + reach + 1].tobytes(), widen * reach, reach)
+
+        spots = [self._places(run).spots() for run in runs]
+        around = dict(self._read([spot for of in spots for spot in of], surroundings))
+        done: list[_Exact] = []
+        again = []
+        for run, of in zip(runs, spots, strict=True):
+            groups = defaultdict(list)  # by the run's bytes: were two runs' hashes the same by chance, these are not
+            for spot, chunk in zip(of, self._chunks_before(run), strict=True):
+                groups[around[spot].run].append((spot, chunk))
+            fronts = [_front(group, around, run) for group in groups.values()]
+            if None in fronts:
+                again.append(run)
+            else:
+                done += [one for front in fronts for one in front or ()]
+        return done + (self._exact(again, 8 * widen) if again else [])
+
+    def _chunks_before(self, run: int) -> list[int]:
+        """Return the chunk before each place of a run; numbers of which no two are the same where there is none."""
+        at = self._places(run)
+        before = np.maximum(at.anchors - 1, 0)
+        has_one = (at.anchors > 0) & (self.found.documents[before] == at.documents)
+        chunks, anchors_ = self.found.chunks[before].tolist(), at.anchors.tolist()
+        return [chunk if one else -1 - anchor for chunk, one, anchor in zip(chunks, has_one, anchors_, strict=True)]
+
+    def _read(self, spots: Sequence[_Spot], work: Callable[[NDArray[np.uint8], _Spot], Any]) -> list[tuple[_Spot, Any]]:
+        """Return each spot and what is made of its document's text and it."""
+        ordered = sorted(set(spots))
+        documents = np.array([spot.document for spot in ordered], np.uint32)
+        wanted = np.unique(documents)
+
+        def read(part: int) -> list[tuple[_Spot, Any]]:
+            done, start = [], int(self.numbering.starts[part])
+            for first, rows, batch in chosen_rows(self.parts[part], self.numbering.within(part, wanted), ["text"]):
+                texts = as_texts(batch.column(0))
+                for row in rows.tolist():
+                    text = texts.data[texts.offsets[row] : texts.offsets[row + 1]]
+                    low, high = np.searchsorted(documents, [start + first + row, start + first + row + 1])
+                    done += [(spot, work(text, spot)) for spot in ordered[low:high]]
+            return done
+
+        with ThreadPoolExecutor(self.workers) as pool:
+            return [one for done in pool.map(read, range(len(self.parts))) for one in done]
+
+    def details(self, chosen: Sequence[_Exact]) -> tuple[Passage, ...]:
+        """Return passages as they are reported."""
+        documents = np.unique([spot.document for one in chosen for spot in one.spots]).astype(np.uint32)
+        ids = take(self.parts, self.numbering, documents, ["id"], self.workers).column("id").to_pylist()
+        names = dict(zip(documents.tolist(), map(str, ids), strict=True))
+        shown = []
+        for one in chosen:
+            firsts = {spot.document: spot for spot in sorted(one.spots, reverse=True)}
+            shown.append(sorted(firsts.values(), key=lambda spot: names[spot.document])[:SHOWN_PLACES])
+        lines = dict(self._read([spot for spots in shown for spot in spots], _line))
+        told = dict(self._read([spots[0] for spots in shown], _told))
+        return tuple(
+            Passage(
+                bytes=one.size,
+                documents=one.documents,
+                places=tuple(Place(names[spot.document], lines[spot], spot.begin) for spot in spots),
+                **told[spots[0]],
+            )
+            for one, spots in zip(chosen, shown, strict=True)
+        )
+
+
+class _Around(NamedTuple):
+    """A run's digest, the bytes before it, backwards, and behind it, and how many of each are less than all."""
+
+    run: bytes
+    left: bytes
+    right: bytes
+    least_left: int
+    least_right: int
+
+
+def _front(group: Sequence[tuple[_Spot, int]], around: dict[_Spot, _Around], run: int) -> list[_Exact] | None:
+    """Return the passages around a run: each the longest that is in so many documents. None to see more before it.
+
+    Places that agree behind the run for so many bytes are parted by what they have in common before it. Those that
+    agree for more than their documents reach have a longer run in common, by which they are found.
+
+    Args:
+        group: where the run is, and the chunk before each.
+        around: what is before and behind.
+        run: its number.
+    """
+    spots, before = zip(*group, strict=True)
+    lefts, rights = [around[spot].left for spot in spots], [around[spot].right for spot in spots]
+    widest = max(depth for depth, _, _ in _groups(lefts)[1])
+    if widest > min(around[spot].least_left for spot in spots):
+        widest = max(spot.begin for spot in spots)
+    front: list[tuple[int, int, int, int, list[_Spot]]] = []  # length, documents, left, right, spots
+
+    def is_known(length: int, documents: int) -> bool:
+        return any(length <= known[0] and documents <= known[1] for known in front)
+
+    order, groups = _groups(rights)
+    for right, first, end in sorted(groups, reverse=True):
+        members = order[first:end]
+        if is_known(right + widest, len(members)) or any(right > around[spots[i]].least_right for i in members):
+            continue
+        suborder, subgroups = _groups([lefts[member] for member in members])
+        for left, low, high in sorted(subgroups, reverse=True):
+            inside = [members[place] for place in suborder[low:high]]
+            documents = len({spots[i].document for i in inside})
+            if documents < 2 or is_known(left + right, documents):
+                continue
+            if any(left > around[spots[i]].least_left for i in inside):
+                if len({before[i] for i in inside}) > 1:
+                    return None
+                continue
+            front = [known for known in front if known[0] > left + right or known[1] > documents]
+            front.append((left + right, documents, left, right, [spots[i] for i in inside]))
+    return [
+        _Exact(
+            run,
+            tuple(sorted(_Spot(spot.document, spot.begin - left, spot.end + right) for spot in inside)),
+            documents,
+            (around[inside[0]].run, around[inside[0]].left[:left], around[inside[0]].right[:right]),
+        )
+        for _, documents, left, right, inside in front
+    ]
+
+
+def _groups(strings: Sequence[bytes]) -> tuple[list[int], list[tuple[int, int, int]]]:
+    """Sort strings; return their order, and the groups in it of those that begin alike: for how many bytes, and which.
+
+    These are the inner nodes of a tree of the strings.
+    """
+    order = sorted(range(len(strings)), key=strings.__getitem__)
+    groups: list[tuple[int, int, int]] = []
+    opened: list[tuple[int, int]] = []
+    depths = [_common(strings[one], strings[other]) for one, other in pairwise(order)]
+    for place, depth in enumerate([*depths, -1]):
+        first = place
+        while opened and opened[-1][0] > depth:
+            common, first = opened.pop()
+            groups.append((common, first, place + 1))
+        if not opened or opened[-1][0] < depth:
+            opened.append((depth, first))
+    return order, groups
+
+
+def _common(one: bytes, other: bytes) -> int:
+    """Return how many bytes two strings have in common at their beginning."""
+    lengths = range(1, min(len(one), len(other)) + 1)
+    return bisect_left(lengths, True, key=lambda length: one[:length] != other[:length])
+
+
+def _line(text: NDArray[np.uint8], spot: _Spot) -> int:
+    return int(np.count_nonzero(text[: spot.begin] == ord("\n"))) + 1
+
+
+def _told(text: NDArray[np.uint8], spot: _Spot) -> dict[str, Any]:
+    """Return a passage's tokens and lines, and how it begins."""
+    passage = text[spot.begin : spot.end]
+    lines = int(np.count_nonzero(passage == ord("\n"))) + int(passage[-1] != ord("\n"))
+    tokens = sum(1 for _ in TOKEN.finditer(memoryview(passage)))
+    return {"tokens": tokens, "lines": lines, "begins": _beginning(text, spot)}
+
+
+def _beginning(text: NDArray[np.uint8], spot: _Spot) -> tuple[str, ...]:
+    """Return the first lines of a passage that are not blank, whole ones if there are some, as they may be printed."""
+    beginning = text[spot.begin : min(spot.end, spot.begin + _LOOKED_AT)].tobytes()
+    if spot.begin > 0 and text[spot.begin - 1] != ord("\n"):
+        _, _, whole = beginning.partition(b"\n")
+        beginning = whole if whole.strip() else beginning
+    lines = [line.rstrip() for line in beginning.decode(errors="ignore").splitlines() if line.strip()][:SHOWN_LINES]
+    return tuple(_printable(line[:SHOWN_WIDTH] + ("…" if len(line) > SHOWN_WIDTH else "")) for line in lines)
+
+
+def _printable(text: str) -> str:
+    """Return a text without what a terminal would obey."""
+    return "".join(one if one.isprintable() else " " if one == "\t" else "\ufffd" for one in text)
