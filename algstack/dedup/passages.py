@@ -1,14 +1,14 @@
 """The longest passages that several documents have in common, word for word: licences, templates, copied modules.
 
-For a window of w tokens (32; as many times twice that as it takes where there are more anchors than memory allows) it is
-certain that
+For a window of w tokens (32; doubled until the anchors fit into memory) it is certain that
 
-- what is reported is in all documents that are counted, byte for byte, and in no others; neither a byte before it nor
-  one behind it is the same in all of them;
-- every passage of 2 w + 4 tokens or more is found, unless it repeats itself within w tokens, as rows of zeros do;
-- what is found and left out is shorter than the shortest that is reported; or it lies within a longer one that is
-  reported, but for less than w + 4 tokens at either end, and in less than twice as many documents. So a licence is
-  reported once, not with everything that happens to follow it in two files.
+- what is reported is in all documents that are counted, byte for byte, and neither a byte before it nor one behind it
+  is the same in all of them;
+- every passage of 2 w + 4 tokens or more is found, in all documents that have it, unless it repeats itself within w
+  tokens, as rows of zeros do;
+- what is found and left out is shorter than the shortest that is reported; or more than half of it, not counting up to
+  w + 3 tokens at either end, is in longer ones that are reported, each in more than half as many documents. So a
+  licence is reported once, not with everything that happens to follow it in two files.
 
 Anchors (`algstack.dedup.anchors`) find runs of chunks that repeat. What is around the places of a run is read from the
 texts, to see how far which of them agree. All depends on the documents alone, not on their order or parts.
@@ -106,9 +106,7 @@ def write(parts: Sequence[Part], count: int, folder: Path, memory: int = MEMORY,
     return report
 
 
-def longest(
-    parts: Sequence[Part], count: int, memory: int = MEMORY, workers: int = 1, window: int = WINDOW
-) -> Report:
+def longest(parts: Sequence[Part], count: int, memory: int = MEMORY, workers: int = 1, window: int = WINDOW) -> Report:
     """Return the longest passages that several documents have in common.
 
     Args:
@@ -170,11 +168,34 @@ class _Places(NamedTuple):
         return [_Spot(*spot) for spot in zip(*(column.tolist() for column in self[1:]), strict=True)]
 
 
+class _Told:
+    """The chunks of passages that are reported, and in how many documents the most frequent of these is."""
+
+    def __init__(self) -> None:
+        self._chunks, self._documents = np.zeros(0, np.uint64), np.zeros(0, np.int64)
+
+    def add(self, chunks: NDArray[np.uint64], documents: int) -> None:
+        chunks = np.concatenate([self._chunks, chunks])
+        counts = np.append(self._documents, np.full(len(chunks) - len(self._documents), documents))
+        by_chunk = np.lexsort((-counts, chunks))
+        self._chunks, firsts = np.unique(chunks[by_chunk], return_index=True)
+        self._documents = counts[by_chunk][firsts]
+
+    def holds(self, chunks: NDArray[np.uint64], documents: int) -> NDArray[np.bool_]:
+        """Return which chunks are in a passage that is in more than half as many documents."""
+        if not len(self._chunks):
+            return np.zeros(len(chunks), np.bool_)
+        place = np.minimum(np.searchsorted(self._chunks, chunks), len(self._chunks) - 1)
+        held: NDArray[np.bool_] = (self._chunks[place] == chunks) & (2 * self._documents[place] > documents)
+        return held
+
+
 class _Search:
     def __init__(self, parts: Sequence[Part], found: anchors.Anchors, memory: int, workers: int) -> None:
         self.parts, self.numbering = parts, Numbering(found.counts)
         self.found, self.memory, self.workers = found, memory, workers
         self.repeats = anchors.repeats(found)
+        self.told = _Told()
 
     def longest(self, count: int) -> list[_Exact]:
         """Return so many passages, the longest first, or all there are.
@@ -185,25 +206,26 @@ class _Search:
         coming: list[_Exact] = []
         following, together = 0, _FIRST_RUNS
         while following < len(self.repeats.bounds) or coming:
-            runs, following = self._next_runs(following, together, taken)
+            runs, following = self._next_runs(following, together)
             coming = sorted([*coming, *self._exact(runs)], key=lambda one: one.rank, reverse=True)
             bound = int(self.repeats.bounds[following]) if following < len(self.repeats.bounds) else 0
             while coming and coming[-1].size > bound:
                 one = coming.pop()
-                if not self._left_out(one.run, one.documents, taken):
+                if not self._is_told(one.run, one.documents):
                     taken.append(one)
+                    self.told.add(self._chunks_in(one.spots[0]), one.documents)
                     if len(taken) == count:
                         return taken
             together *= _MORE_RUNS
         return taken
 
-    def _next_runs(self, run: int, most: int, taken: Sequence[_Exact]) -> tuple[list[int], int]:
+    def _next_runs(self, run: int, most: int) -> tuple[list[int], int]:
         """Return some of the runs from one on that may say something new, and the run to go on with."""
         runs: list[int] = []
         room = self.memory // 8
         while run < len(self.repeats.bounds) and len(runs) < most and room > 0:
             at = self._places(run)
-            if not (taken and self._left_out(run, len(np.unique(at.documents)), taken)):
+            if not self._is_told(run, len(np.unique(at.documents))):
                 runs.append(run)
                 room -= 2 * int(self.found.reaches[at.documents].sum()) + int((at.ends - at.begins).sum()) // 8
             run += 1
@@ -214,20 +236,24 @@ class _Search:
         last = first + int(self.repeats.sizes[run])
         return _Places(first, self.found.documents[first], self.found.places[first], self.found.places[last])
 
-    def _left_out(self, run: int, documents: int, taken: Sequence[_Exact]) -> bool:
-        """Whether a run lies within a passage that was taken, and what is found by it in too few more documents."""
-        at = self._places(run)
-        return any(
-            bool(((at.documents == spot.document) & (at.begins >= spot.begin) & (at.ends <= spot.end)).any())
-            for spot in (one.spots[0] for one in taken if documents < 2 * one.documents)
-        )
+    def _is_told(self, run: int, documents: int) -> bool:
+        """Whether more than half of a run is in passages that are told of already, in more than half as many."""
+        first, size = int(self.repeats.order[self.repeats.firsts[run]]), int(self.repeats.sizes[run])
+        lengths = np.diff(self.found.places[first : first + size + 1])
+        told = self.told.holds(self.found.chunks[first : first + size], documents)
+        return bool(2 * lengths[told].sum() > lengths.sum())
+
+    def _chunks_in(self, spot: _Spot) -> NDArray[np.uint64]:
+        first, end = np.searchsorted(self.found.documents, [spot.document, spot.document + 1])
+        low, high = first + np.searchsorted(self.found.places[first:end], [spot.begin, spot.end])
+        return self.found.chunks[low : high - 1]
 
     def _exact(self, runs: Sequence[int], widen: int = 1) -> list[_Exact]:
         """Return the passages that come of runs; read `widen` times as much before each as its documents reach."""
 
         def surroundings(text: NDArray[np.uint8], spot: _Spot) -> _Around:
             reach = int(self.found.reaches[spot.document])
-            run = hashlib.blake2b(text[spot.begin : spot.end], digest_size=16).digest()
+            run = hashlib.blake2b(text[spot.begin : spot.end].data, digest_size=16).digest()
             left = text[max(0, spot.begin - widen * reach - 1) : spot.begin][::-1].tobytes()
             return _Around(run, left, text[spot.end : spot.end + reach + 1].tobytes(), widen * reach, reach)
 
@@ -387,7 +413,7 @@ def _told(text: NDArray[np.uint8], spot: _Spot) -> dict[str, Any]:
     """Return a passage's tokens and lines, and how it begins."""
     passage = text[spot.begin : spot.end]
     lines = int(np.count_nonzero(passage == ord("\n"))) + int(passage[-1] != ord("\n"))
-    tokens = sum(1 for _ in TOKEN.finditer(memoryview(passage)))
+    tokens = sum(1 for _ in TOKEN.finditer(passage.data))
     return {"tokens": tokens, "lines": lines, "begins": _beginning(text, spot)}
 
 

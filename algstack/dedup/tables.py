@@ -72,6 +72,35 @@ class FilePart:
         return pa.array([f"{self.source.name}#{row}" for row in range(first, first + count)])
 
 
+@dataclass(frozen=True)
+class KeptPart:
+    """What was kept of one input file, as it was written; the ids are those of its decisions."""
+
+    documents: Path
+    decisions: Path
+    text: str
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """See algstack.dedup.parts.Part."""
+        ids = pq.read_table(self.decisions, columns=["id"], filters=pc.field("keep")).column("id").combine_chunks()
+        first = 0
+        for batch in ParquetPart(self.documents, names={"text": self.text}).batches(columns):
+            some = ids.slice(first, batch.num_rows)
+            yield batch.set_column(columns.index("id"), "id", some) if "id" in columns else batch
+            first += batch.num_rows
+
+
+def kept(output: Path, columns: TableColumns | None = None) -> list[KeptPart]:
+    """Return what a run that is complete has kept."""
+    found = []
+    for path in sorted(output.glob("documents-*.parquet")):
+        there = pq.read_schema(path).names
+        wished = (columns or TableColumns()).text_column or "text"
+        text = next(name for name in (wished, "text", "content") if name in there)
+        found.append(KeptPart(path, path.with_name(path.name.replace("documents", "decisions")), text))
+    return found
+
+
 def settings(threshold: float | None, within: str | None, memory: int, workers: int) -> Settings:
     """Return what the command line asks for."""
     return Settings(threshold=0.7 if threshold is None else threshold, within=within, memory=memory, workers=workers)
