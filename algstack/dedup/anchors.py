@@ -44,7 +44,6 @@ class Anchors(NamedTuple):
     places: NDArray[np.int64]  # in bytes from the document's beginning
     chunks: NDArray[np.uint64]  # hash of the bytes to the document's next anchor; behind its last one no other's
     reaches: NDArray[np.int64]  # of each document, the most bytes of a window and the tokens around it
-    stretches: NDArray[np.int64]  # the most bytes in which no window has a smallest hash that occurs in it only once
     counts: NDArray[np.int64]  # of each part, documents
 
 
@@ -58,6 +57,7 @@ class Repeats(NamedTuple):
     firsts: NDArray[np.uint32]
     ends: NDArray[np.uint32]
     sizes: NDArray[np.uint32]
+    documents: NDArray[np.uint32]  # in how many documents it is
     bounds: NDArray[np.int64]  # bytes that no passage with exactly this run exceeds
 
 
@@ -81,14 +81,14 @@ def find(parts: Sequence[Part], window: int, most: int, workers: int) -> Anchors
     if left < 0:
         return None
     found = [_NOTHING_FOUND, *(one for part in by_part for one in part)]
-    places, chunks, of_each, reaches, stretches = (np.concatenate(columns) for columns in zip(*found, strict=True))
+    places, chunks, of_each, reaches = (np.concatenate(columns) for columns in zip(*found, strict=True))
     if len(reaches) >= 1 << 32:
         raise AlgstackError(f"{len(reaches)} documents are too many for one run: at most 2^32.")
     lasts = np.cumsum(of_each)[of_each > 0] - 1
     chunks[lasts] = ~np.arange(len(lasts), dtype=np.uint64)[::-1]
     documents = np.repeat(np.arange(len(reaches), dtype=np.uint32), of_each)
     counts = np.array([sum(len(one.reaches) for one in part) for part in by_part], np.int64)
-    return Anchors(documents, places, chunks, reaches, stretches, counts)
+    return Anchors(documents, places, chunks, reaches, counts)
 
 
 class _Found(NamedTuple):
@@ -98,11 +98,10 @@ class _Found(NamedTuple):
     chunks: NDArray[np.uint64]
     of_each: NDArray[np.int64]  # how many of a text
     reaches: NDArray[np.int64]
-    stretches: NDArray[np.int64]
 
 
 _NO_NUMBERS = np.zeros(0, np.int64)
-_NOTHING_FOUND = _Found(_NO_NUMBERS, np.zeros(0, np.uint64), _NO_NUMBERS, _NO_NUMBERS, _NO_NUMBERS)
+_NOTHING_FOUND = _Found(_NO_NUMBERS, np.zeros(0, np.uint64), _NO_NUMBERS, _NO_NUMBERS)
 
 
 class _Window(NamedTuple):
@@ -121,16 +120,16 @@ class _Finder:
         self._window = _Window(np.empty(room, np.uint64), np.empty(room, np.int64))
 
     def find(self, texts: Texts) -> _Found:
-        of_each, reaches, stretches = (np.zeros(len(texts), np.int64) for _ in range(3))
+        of_each, reaches = np.zeros(len(texts), np.int64), np.zeros(len(texts), np.int64)
         room = 1024 + 2 * int(texts.offsets[-1] - texts.offsets[0]) // self._size
         while True:
             places, chunks = np.empty(room, np.int64), np.empty(room, np.uint64)
             count = _find(
                 texts.data, texts.offsets, texts.valid, I64(self._size), self._window, self._scratch,
-                places, chunks, of_each, reaches, stretches,
+                places, chunks, of_each, reaches,
             )  # fmt: skip
             if count >= 0:
-                return _Found(places[:count].copy(), chunks[:count].copy(), of_each, reaches, stretches)
+                return _Found(places[:count].copy(), chunks[:count].copy(), of_each, reaches)
             room *= 2
 
 
@@ -148,7 +147,7 @@ def _hash_of(data: Any, at: Any, length: Any) -> Any:
 @kernel
 def _find(
     data: Any, offsets: Any, valid: Any, size: Any, window: _Window, scratch: Scratch,
-    places: Any, chunks: Any, of_each: Any, reaches: Any, stretches: Any,
+    places: Any, chunks: Any, of_each: Any, reaches: Any,
 ) -> Any:  # fmt: skip
     """Write the anchors of texts; return how many there are, -1 if there is no room for them.
 
@@ -158,8 +157,8 @@ def _find(
     mask, found = U64(len(window.hashes) - 1), NOTHING
     for row in range(len(offsets) - 1):
         begin, end, first = offsets[row], offsets[row + 1], found
-        at, held, seen, least, twin = begin, NOTHING, NOTHING, NOTHING, I64(-1)
-        behind, origin, reach, stretch = begin, begin, NOTHING, NOTHING
+        at, held, seen, least = begin, NOTHING, NOTHING, NOTHING
+        behind, reach = begin, NOTHING
         while at < end and valid[row]:
             block, before = at, held
             at, held, count = next_shingles(data, at, end, held, scratch, scratch.shingles)
@@ -169,25 +168,16 @@ def _find(
                     behind = window.places[U64(seen - size - HELD) & mask]
                 reach = max(reach, place - behind)
                 window.hashes[U64(seen) & mask], window.places[U64(seen) & mask] = hashed, place
-                smallest = window.hashes[U64(least) & mask]
                 chosen = True
-                if seen >= size and hashed < smallest:
+                if seen >= size and hashed < window.hashes[U64(least) & mask]:
                     least = seen
                 elif seen == size - 1 or (seen >= size and least <= seen - size):
                     least = seen
                     for other in range(seen - 1, seen - size, -1):
                         if window.hashes[U64(other) & mask] < window.hashes[U64(least) & mask]:
                             least = I64(other)
-                        elif window.hashes[U64(other) & mask] == window.hashes[U64(least) & mask]:
-                            twin = I64(other)
                 else:
                     chosen = False
-                    if hashed == smallest:
-                        twin = seen
-                if seen >= size - 1 and (
-                    twin <= seen - size or window.hashes[U64(twin) & mask] != window.hashes[U64(least) & mask]
-                ):
-                    stretch, origin = max(stretch, place - origin), behind
                 if chosen:
                     if found == len(places):
                         return -1
@@ -198,8 +188,7 @@ def _find(
                     places[found] = place - begin
                     found += 1
                 seen += 1
-        of_each[row] = found - first
-        reaches[row], stretches[row] = max(reach, end - behind), max(stretch, end - origin)
+        of_each[row], reaches[row] = found - first, max(reach, end - behind)
     return found
 
 
@@ -210,11 +199,12 @@ def repeats(anchors: Anchors) -> Repeats:
     _common_chunks(anchors.chunks, order, ranks, common)
     del ranks
     most = int(np.count_nonzero(common))
-    firsts, ends, sizes = (np.empty(most, np.uint32) for _ in range(3))
-    bounds, stack = np.empty(most, np.int64), np.empty((int(common.max(initial=0)) + 1, 8), np.int64)
-    count = _runs(*anchors[:5], order, common, stack, firsts, ends, sizes, bounds)
-    by_bound = np.lexsort((firsts[:count], -bounds[:count]))
-    return Repeats(order, firsts[by_bound], ends[by_bound], sizes[by_bound], bounds[by_bound])
+    firsts, ends, sizes, counts = (np.empty(most, np.uint32) for _ in range(4))
+    bounds, stack = np.empty(most, np.int64), np.empty((int(common.max(initial=0)) + 1, 7), np.int64)
+    last = np.full(len(anchors.reaches), -1, np.int64)
+    found = _runs(*anchors[:4], order, common, stack, last, firsts, ends, sizes, counts, bounds)
+    by_bound = np.lexsort((firsts[:found], -bounds[:found]))
+    return Repeats(order, firsts[by_bound], ends[by_bound], sizes[by_bound], counts[by_bound], bounds[by_bound])
 
 
 def _sorted_suffixes(chunks: NDArray[np.uint64]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
@@ -257,43 +247,48 @@ def _common_chunks(chunks: Any, order: Any, ranks: Any, common: Any) -> None:
 @inlined
 def _join(stack: Any, one: Any, other: Any, chunks: Any) -> None:
     """Add to what is known of one group of anchors what is known of another."""
-    stack[one, 2] = min(stack[one, 2], stack[other, 2])
-    stack[one, 3] = max(stack[one, 3], stack[other, 3])
-    second = max(min(stack[one, 4], stack[other, 4]), max(stack[one, 5], stack[other, 5]))
-    stack[one, 4], stack[one, 5] = max(stack[one, 4], stack[other, 4]), second
-    same = not stack[other, 7] and chunks[stack[one, 6] - 1] == chunks[stack[other, 6] - 1]
-    stack[one, 7] = stack[one, 7] or not same
+    stack[one, 2] += stack[other, 2]
+    second = max(min(stack[one, 3], stack[other, 3]), max(stack[one, 4], stack[other, 4]))
+    stack[one, 3], stack[one, 4] = max(stack[one, 3], stack[other, 3]), second
+    same = not stack[other, 6] and chunks[stack[one, 5] - 1] == chunks[stack[other, 5] - 1]
+    stack[one, 6] = stack[one, 6] or not same
 
 
 @kernel
 def _runs(
-    documents: Any, places: Any, chunks: Any, reaches: Any, stretches: Any, order: Any, common: Any, stack: Any,
-    firsts: Any, ends: Any, sizes: Any, bounds: Any,
+    documents: Any, places: Any, chunks: Any, reaches: Any, order: Any, common: Any, stack: Any, last: Any,
+    firsts: Any, ends: Any, sizes: Any, counts: Any, bounds: Any,
 ) -> Any:  # fmt: skip
     """Write the runs of chunks that groups of neighbours in order have in common; return how many there are.
 
     Groups lie within each other like brackets. On the stack is of each one that is open: the length of its run, where
-    it begins; the first and last document, what two of them can have in common beyond the run (the largest and the
-    second largest), an anchor, and whether chunks before it differ.
+    it begins, in how many documents it is, the two largest reaches, an anchor, and whether chunks before it differ.
+    A document that is met again counts once less in the smallest group that holds both (`last` says where it was met).
     """
     top, count = I64(-1), NOTHING
     for rank in range(len(order)):
         following = I64(common[rank + 1]) if rank + 1 < len(order) else NOTHING
         anchor = I64(order[rank])
         document = I64(documents[anchor])
+        if top >= 0 and last[document] >= stack[0, 1]:
+            low, high = NOTHING, top
+            while low < high:
+                middle = (low + high + 1) >> 1
+                low, high = (middle, high) if stack[middle, 1] <= last[document] else (low, middle - 1)
+            stack[low, 2] -= 1
+        last[document] = rank
         if following == 0 and top < 0:
             continue
         top += 1  # a group of this anchor alone
-        stack[top, 0], stack[top, 1] = I64(0xFFFFFFFF), rank
-        stack[top, 2], stack[top, 3] = document, document
-        stack[top, 4], stack[top, 5] = reaches[document] + stretches[document], NOTHING
-        stack[top, 6], stack[top, 7] = anchor, anchor == 0 or documents[anchor - 1] != documents[anchor]
+        stack[top, 0], stack[top, 1], stack[top, 2] = I64(0xFFFFFFFF), rank, 1
+        stack[top, 3], stack[top, 4], stack[top, 5] = reaches[document], NOTHING, anchor
+        stack[top, 6] = anchor == 0 or documents[anchor - 1] != documents[anchor]
         while stack[top, 0] > following:
             size, first = stack[top, 0], stack[top, 1]
-            if size < 0xFFFFFFFF and stack[top, 2] < stack[top, 3] and stack[top, 7]:
-                firsts[count], ends[count], sizes[count] = first, rank + 1, size
-                start = stack[top, 6]
-                bounds[count] = places[start + size] - places[start] + stack[top, 5]
+            if size < 0xFFFFFFFF and stack[top, 2] > 1 and stack[top, 6]:
+                firsts[count], ends[count], sizes[count], counts[count] = first, rank + 1, size, stack[top, 2]
+                start = stack[top, 5]
+                bounds[count] = places[start + size] - places[start] + 2 * stack[top, 4]
                 count += 1
             below = stack[top - 1, 0] if top > 0 else NOTHING
             if below >= following:

@@ -4,8 +4,8 @@ For a window of w tokens (32; doubled until the anchors fit into memory) it is c
 
 - what is reported is in all documents that are counted, byte for byte, and neither a byte before it nor one behind it
   is the same in all of them;
-- every passage of 2 w + 4 tokens or more is found, in all documents that have it, unless it repeats itself within w
-  tokens, as rows of zeros do;
+- every passage of 2 w + 4 tokens or more is found, in all documents that have it, unless it overlaps itself, as rows of
+  zeros do: of these some are found;
 - what is found and left out is shorter than the shortest that is reported; or more than half of it, not counting up to
   w + 3 tokens at either end, is in longer ones that are reported, each in more than half as many documents. So a
   licence is reported once, not with everything that happens to follow it in two files.
@@ -47,7 +47,7 @@ SHOWN_PLACES, SHOWN_LINES, SHOWN_WIDTH = 3, 2, 100
 _LOOKED_AT = 4_096
 """Bytes in which the lines to be shown are looked for."""
 
-_FIRST_RUNS, _MORE_RUNS = 512, 4
+_FIRST_RUNS, _MORE_RUNS = 64, 4
 """Runs that are looked at together at first, and how many times as many after that."""
 
 
@@ -215,26 +215,29 @@ class _Search:
                     taken.append(one)
                     self.told.add(self._chunks_in(one.spots[0]), one.documents)
                     if len(taken) == count:
-                        return taken
+                        return sorted(taken, key=lambda one: one.rank)
             together *= _MORE_RUNS
-        return taken
+        return sorted(taken, key=lambda one: one.rank)
 
     def _next_runs(self, run: int, most: int) -> tuple[list[int], int]:
         """Return some of the runs from one on that may say something new, and the run to go on with."""
         runs: list[int] = []
         room = self.memory // 8
         while run < len(self.repeats.bounds) and len(runs) < most and room > 0:
-            at = self._places(run)
-            if not self._is_told(run, len(np.unique(at.documents))):
+            if not self._is_told(run, int(self.repeats.documents[run])):
                 runs.append(run)
-                room -= 2 * int(self.found.reaches[at.documents].sum()) + int((at.ends - at.begins).sum()) // 8
+                at = self._places(run)
+                room -= int((2 * self.found.reaches[at.documents] + at.ends - at.begins).sum())
             run += 1
         return runs, run
 
     def _places(self, run: int) -> _Places:
-        first = self.repeats.order[self.repeats.firsts[run] : self.repeats.ends[run]].astype(np.int64)
-        last = first + int(self.repeats.sizes[run])
-        return _Places(first, self.found.documents[first], self.found.places[first], self.found.places[last])
+        """Return where a run is; of places that overlap in a row, as in rows of zeros, the first and the last."""
+        first = np.sort(self.repeats.order[self.repeats.firsts[run] : self.repeats.ends[run]]).astype(np.int64)
+        at = self.found.documents[first], self.found.places[first], self.found.places[first + self.repeats.sizes[run]]
+        overlap = (at[0][1:] == at[0][:-1]) & (at[1][1:] <= at[2][:-1])
+        chosen = ~(np.r_[False, overlap] & np.r_[overlap, False])
+        return _Places(first[chosen], at[0][chosen], at[1][chosen], at[2][chosen])
 
     def _is_told(self, run: int, documents: int) -> bool:
         """Whether more than half of a run is in passages that are told of already, in more than half as many."""
