@@ -33,7 +33,7 @@ from algstack.dedup.texts import Texts, as_texts
 from algstack.errors import AlgstackError
 from algstack.vector import folded_product, inlined, kernel
 
-BYTES = 96
+BYTES = 100
 """Memory for one anchor, when all are sorted."""
 
 
@@ -42,6 +42,7 @@ class Anchors(NamedTuple):
 
     documents: NDArray[np.uint32]
     places: NDArray[np.int64]  # in bytes from the document's beginning
+    shingles: NDArray[np.uint32]  # how many of the document's shingles are before it
     chunks: NDArray[np.uint64]  # hash of the bytes to the document's next anchor; behind its last one no other's
     reaches: NDArray[np.int64]  # of each document, the most bytes of a window and the tokens around it
     counts: NDArray[np.int64]  # of each part, documents
@@ -81,27 +82,28 @@ def find(parts: Sequence[Part], window: int, most: int, workers: int) -> Anchors
     if left < 0:
         return None
     found = [_NOTHING_FOUND, *(one for part in by_part for one in part)]
-    places, chunks, of_each, reaches = (np.concatenate(columns) for columns in zip(*found, strict=True))
+    places, shingles, chunks, of_each, reaches = (np.concatenate(columns) for columns in zip(*found, strict=True))
     if len(reaches) >= 1 << 32:
         raise AlgstackError(f"{len(reaches)} documents are too many for one run: at most 2^32.")
     lasts = np.cumsum(of_each)[of_each > 0] - 1
     chunks[lasts] = ~np.arange(len(lasts), dtype=np.uint64)[::-1]
     documents = np.repeat(np.arange(len(reaches), dtype=np.uint32), of_each)
     counts = np.array([sum(len(one.reaches) for one in part) for part in by_part], np.int64)
-    return Anchors(documents, places, chunks, reaches, counts)
+    return Anchors(documents, places, shingles, chunks, reaches, counts)
 
 
 class _Found(NamedTuple):
     """The anchors of a batch of texts."""
 
     places: NDArray[np.int64]
+    shingles: NDArray[np.uint32]
     chunks: NDArray[np.uint64]
     of_each: NDArray[np.int64]  # how many of a text
     reaches: NDArray[np.int64]
 
 
 _NO_NUMBERS = np.zeros(0, np.int64)
-_NOTHING_FOUND = _Found(_NO_NUMBERS, np.zeros(0, np.uint64), _NO_NUMBERS, _NO_NUMBERS)
+_NOTHING_FOUND = _Found(_NO_NUMBERS, np.zeros(0, np.uint32), np.zeros(0, np.uint64), _NO_NUMBERS, _NO_NUMBERS)
 
 
 class _Window(NamedTuple):
@@ -123,13 +125,13 @@ class _Finder:
         of_each, reaches = np.zeros(len(texts), np.int64), np.zeros(len(texts), np.int64)
         room = 1024 + 2 * int(texts.offsets[-1] - texts.offsets[0]) // self._size
         while True:
-            places, chunks = np.empty(room, np.int64), np.empty(room, np.uint64)
+            places, shingles, chunks = np.empty(room, np.int64), np.empty(room, np.uint32), np.empty(room, np.uint64)
             count = _find(
                 texts.data, texts.offsets, texts.valid, I64(self._size), self._window, self._scratch,
-                places, chunks, of_each, reaches,
+                places, shingles, chunks, of_each, reaches,
             )  # fmt: skip
             if count >= 0:
-                return _Found(places[:count].copy(), chunks[:count].copy(), of_each, reaches)
+                return _Found(places[:count].copy(), shingles[:count].copy(), chunks[:count].copy(), of_each, reaches)
             room *= 2
 
 
@@ -147,7 +149,7 @@ def _hash_of(data: Any, at: Any, length: Any) -> Any:
 @kernel
 def _find(
     data: Any, offsets: Any, valid: Any, size: Any, window: _Window, scratch: Scratch,
-    places: Any, chunks: Any, of_each: Any, reaches: Any,
+    places: Any, shingles: Any, chunks: Any, of_each: Any, reaches: Any,
 ) -> Any:  # fmt: skip
     """Write the anchors of texts; return how many there are, -1 if there is no room for them.
 
@@ -185,7 +187,7 @@ def _find(
                     if found > first:
                         last = begin + places[found - 1]
                         chunks[found - 1] = _hash_of(data, last, place - last)
-                    places[found] = place - begin
+                    places[found], shingles[found] = place - begin, least
                     found += 1
                 seen += 1
         of_each[row], reaches[row] = found - first, max(reach, end - behind)
@@ -202,7 +204,10 @@ def repeats(anchors: Anchors) -> Repeats:
     firsts, ends, sizes, counts = (np.empty(most, np.uint32) for _ in range(4))
     bounds, stack = np.empty(most, np.int64), np.empty((int(common.max(initial=0)) + 1, 7), np.int64)
     last = np.full(len(anchors.reaches), -1, np.int64)
-    found = _runs(*anchors[:4], order, common, stack, last, firsts, ends, sizes, counts, bounds)
+    found = _runs(
+        anchors.documents, anchors.places, anchors.chunks, anchors.reaches, order, common, stack, last,
+        firsts, ends, sizes, counts, bounds,
+    )  # fmt: skip
     by_bound = np.lexsort((firsts[:found], -bounds[:found]))
     return Repeats(order, firsts[by_bound], ends[by_bound], sizes[by_bound], counts[by_bound], bounds[by_bound])
 

@@ -127,8 +127,8 @@ def longest(parts: Sequence[Part], count: int, memory: int = MEMORY, workers: in
     documents = len(found.reaches)
     if not documents:
         raise AlgstackError("There is no document to look at: nothing was kept.")
-    search = _Search(parts, found, memory, workers)
-    return Report(documents, 2 * window + SHINGLE_TOKENS - 1, search.details(search.longest(count)))
+    search = _Search(parts, found, window, memory, workers)
+    return Report(documents, search.least_tokens, search.details(search.longest(count)))
 
 
 class _Spot(NamedTuple):
@@ -145,6 +145,7 @@ class _Exact(NamedTuple):
     run: int
     spots: tuple[_Spot, ...]  # all, in the order of the documents
     documents: int
+    tokens: int
     key: tuple[bytes, bytes, bytes]  # of its text
 
     @property
@@ -191,9 +192,10 @@ class _Told:
 
 
 class _Search:
-    def __init__(self, parts: Sequence[Part], found: anchors.Anchors, memory: int, workers: int) -> None:
+    def __init__(self, parts: Sequence[Part], found: anchors.Anchors, window: int, memory: int, workers: int) -> None:
         self.parts, self.numbering = parts, Numbering(found.counts)
         self.found, self.memory, self.workers = found, memory, workers
+        self.least_tokens = 2 * window + SHINGLE_TOKENS - 1
         self.repeats = anchors.repeats(found)
         self.told = _Told()
 
@@ -267,8 +269,11 @@ class _Search:
         for run, of in zip(runs, spots, strict=True):
             groups = defaultdict(list)  # by the run's bytes: were two runs' hashes the same by chance, these are not
             for spot, chunk in zip(of, self._chunks_before(run), strict=True):
-                groups[around[spot].run].append((spot, chunk))
-            fronts = [_front(group, around, run) for group in groups.values()]
+                groups[around[spot].run].append(_At(spot, chunk, around[spot]))
+            first = int(self.repeats.order[self.repeats.firsts[run]])
+            last = first + int(self.repeats.sizes[run])
+            tokens = int(self.found.shingles[last]) - int(self.found.shingles[first])
+            fronts = [_front(group, run, tokens, self.least_tokens) for group in groups.values()]
             if None in fronts:
                 again.append(run)
             else:
@@ -316,6 +321,7 @@ class _Search:
         return tuple(
             Passage(
                 bytes=one.size,
+                tokens=one.tokens,
                 documents=one.documents,
                 places=tuple(Place(names[spot.document], lines[spot], spot.begin) for spot in spots),
                 **told[spots[0]],
@@ -325,62 +331,68 @@ class _Search:
 
 
 class _Around(NamedTuple):
-    """A run's digest, the bytes before it, backwards, and behind it, and how many of each are less than all."""
+    """A place of a run: its digest, the bytes before it, backwards, and behind it; what more than that was not read."""
 
     run: bytes
     left: bytes
     right: bytes
-    least_left: int
-    least_right: int
+    most_left: int
+    most_right: int
 
 
-def _front(group: Sequence[tuple[_Spot, int]], around: dict[_Spot, _Around], run: int) -> list[_Exact] | None:
+class _At(NamedTuple):
+    """A place of a run: where it is, what chunk is before it, what is around it."""
+
+    spot: _Spot
+    before: int
+    around: _Around
+
+
+def _front(group: Sequence[_At], run: int, tokens: int, least: int) -> list[_Exact] | None:
     """Return the passages around a run: each the longest that is in so many documents. None to see more before it.
 
     Places that agree behind the run for so many bytes are parted by what they have in common before it. Those that
     agree for more than their documents reach have a longer run in common, by which they are found.
 
     Args:
-        group: where the run is, and the chunk before each.
-        around: what is before and behind.
+        group: the places.
         run: its number.
+        tokens: how many are in it.
+        least: how many a passage has.
     """
-    spots, before = zip(*group, strict=True)
-    lefts, rights = [around[spot].left for spot in spots], [around[spot].right for spot in spots]
-    widest = max(depth for depth, _, _ in _groups(lefts)[1])
-    if widest > min(around[spot].least_left for spot in spots):
-        widest = max(spot.begin for spot in spots)
-    front: list[tuple[int, int, int, int, list[_Spot]]] = []  # length, documents, left, right, spots
+    lefts, rights = [at.around.left for at in group], [at.around.right for at in group]
+    widest = max((depth for depth, _, _ in _groups(lefts)[1]), default=0)
+    if widest > min(at.around.most_left for at in group):
+        widest = max(at.spot.begin for at in group)
+    front: list[_Exact] = []
 
-    def is_known(length: int, documents: int) -> bool:
-        return any(length <= known[0] and documents <= known[1] for known in front)
+    def is_known(size: int, documents: int) -> bool:
+        return any(size <= known.size and documents <= known.documents for known in front)
 
     order, groups = _groups(rights)
+    size = group[0].spot.end - group[0].spot.begin
     for right, first, end in sorted(groups, reverse=True):
-        members = order[first:end]
-        if is_known(right + widest, len(members)) or any(right > around[spots[i]].least_right for i in members):
+        members = [group[place] for place in order[first:end]]
+        if is_known(size + right + widest, len(members)) or any(right > at.around.most_right for at in members):
             continue
-        suborder, subgroups = _groups([lefts[member] for member in members])
+        suborder, subgroups = _groups([at.around.left for at in members])
         for left, low, high in sorted(subgroups, reverse=True):
             inside = [members[place] for place in suborder[low:high]]
-            documents = len({spots[i].document for i in inside})
-            if documents < 2 or is_known(left + right, documents):
+            documents = len({at.spot.document for at in inside})
+            if documents < 2 or is_known(size + left + right, documents):
                 continue
-            if any(left > around[spots[i]].least_left for i in inside):
-                if len({before[i] for i in inside}) > 1:
+            if any(left > at.around.most_left for at in inside):
+                if len({at.before for at in inside}) > 1:
                     return None
                 continue
-            front = [known for known in front if known[0] > left + right or known[1] > documents]
-            front.append((left + right, documents, left, right, [spots[i] for i in inside]))
-    return [
-        _Exact(
-            run,
-            tuple(sorted(_Spot(spot.document, spot.begin - left, spot.end + right) for spot in inside)),
-            documents,
-            (around[inside[0]].run, around[inside[0]].left[:left], around[inside[0]].right[:right]),
-        )
-        for _, documents, left, right, inside in front
-    ]
+            key = inside[0].around.run, inside[0].around.left[:left], inside[0].around.right[:right]
+            found = tokens + len(TOKEN.findall(key[1])) + len(TOKEN.findall(key[2]))
+            if found >= least:
+                spots = sorted(_Spot(at.spot.document, at.spot.begin - left, at.spot.end + right) for at in inside)
+                one = _Exact(run, tuple(spots), documents, found, key)
+                front = [known for known in front if known.size > one.size or known.documents > documents]
+                front.append(one)
+    return front
 
 
 def _groups(strings: Sequence[bytes]) -> tuple[list[int], list[tuple[int, int, int]]]:
@@ -413,11 +425,10 @@ def _line(text: NDArray[np.uint8], spot: _Spot) -> int:
 
 
 def _told(text: NDArray[np.uint8], spot: _Spot) -> dict[str, Any]:
-    """Return a passage's tokens and lines, and how it begins."""
+    """Return a passage's lines: how many there are, and the first of them."""
     passage = text[spot.begin : spot.end]
     lines = int(np.count_nonzero(passage == ord("\n"))) + int(passage[-1] != ord("\n"))
-    tokens = sum(1 for _ in TOKEN.finditer(passage.data))
-    return {"tokens": tokens, "lines": lines, "begins": _beginning(text, spot)}
+    return {"lines": lines, "begins": _beginning(text, spot)}
 
 
 def _beginning(text: NDArray[np.uint8], spot: _Spot) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from itertools import pairwise
 import polars as pl
 import pytest
 
+from algstack.dedup import anchors
 from algstack.dedup.parts import Part, TablePart
 from algstack.dedup.passages import longest
 from algstack.dedup.shingles import TOKEN
@@ -76,7 +77,8 @@ def test_all_that_brute_force_finds(seed: int) -> None:
     reported: dict[bytes, int] = {}
     for one in longest(parts_of(texts), 1000, window=window).passages:
         (passage,) = {texts[place.id].encode()[place.byte :][: one.bytes] for place in one.places}
-        assert expected[passage] == one.documents or len(TOKEN.findall(passage)) < 2 * window + 4
+        assert expected[passage] == one.documents
+        assert len(TOKEN.findall(passage)) == one.tokens >= 2 * window + 4
         reported[passage] = one.documents
     assert list(reported) == sorted(reported, key=len, reverse=True)
     enough = {text: count for text, count in expected.items() if len(TOKEN.findall(text)) >= 2 * window + 4}
@@ -126,8 +128,7 @@ def test_the_way_there_does_not_matter(options: dict[str, int]) -> None:
     frame = documents(150, seed=5)
     texts = dict(frame.select("id", "text").iter_rows())
     expected = longest(parts_of(texts), 50)
-    assert len(expected.passages) == 50
-    assert expected.passages[20].tokens > expected.least_tokens
+    assert len(expected.passages) > 20
     shuffled = dict(random.Random(3).sample(list(texts.items()), len(texts)))
     rows = options.pop("rows", 20)
     assert longest(parts_of(texts, rows), 50, **options) == expected
@@ -138,7 +139,7 @@ def test_windows_grow_until_the_anchors_fit() -> None:
     dice = random.Random(4)
     whole = prose(dice, 3000)
     texts = {"one": f"{whole}; {prose(dice, 500)}", "other": f"{prose(dice, 500)}\n{whole}. {prose(dice, 400)}"}
-    usual, short_of_memory = longest(parts_of(texts), 5), longest(parts_of(texts), 5, memory=96 * 200)
+    usual, short_of_memory = longest(parts_of(texts), 5), longest(parts_of(texts), 5, memory=anchors.BYTES * 200)
     assert (usual.least_tokens, short_of_memory.least_tokens) == (68, 260)
     assert usual.passages[0].bytes == len(whole)
     assert short_of_memory.passages[0] == usual.passages[0]
@@ -159,7 +160,7 @@ def test_rows_of_zeros() -> None:
 def test_one_passage_in_many_documents() -> None:
     dice = random.Random(6)
     texts = {f"{n:05}": f"{LICENSE}{prose(dice, 8)}" for n in range(5_000)}
-    (*others, whole) = longest(parts_of(texts, 500), 100).passages
+    *others, whole = longest(parts_of(texts, 500), 100).passages
     assert (whole.documents, whole.bytes) == (5_000, len(LICENSE) + 1)
     assert [one.id for one in whole.places] == ["00000", "00001", "00002"]
     assert all(2 * one.documents <= two.documents for one, two in pairwise([*others, whole]))
