@@ -11,7 +11,7 @@ For a window of w tokens (32; doubled until the anchors fit into memory) it is c
   licence is reported once, not with everything that happens to follow it in two files.
 
 Anchors (`algstack.dedup.anchors`) find runs of chunks that repeat. What is around the places of a run is read from the
-texts, to see how far which of them agree. All depends on the documents alone, not on their order or parts.
+texts, to see how far which of them agree. All depends on the documents and the window alone, not on order or parts.
 """
 
 from __future__ import annotations
@@ -241,15 +241,20 @@ class _Search:
         chosen = ~(np.r_[False, overlap] & np.r_[overlap, False])
         return _Places(first[chosen], at[0][chosen], at[1][chosen], at[2][chosen])
 
+    def _example(self, run: int) -> slice:
+        """Return the anchors of a run, from its first to its last, at one of its places."""
+        first = int(self.repeats.order[self.repeats.firsts[run]])
+        return slice(first, first + int(self.repeats.sizes[run]) + 1)
+
     def _is_told(self, run: int, documents: int) -> bool:
         """Whether more than half of a run is in passages that are told of already, in more than half as many."""
-        first, size = int(self.repeats.order[self.repeats.firsts[run]]), int(self.repeats.sizes[run])
-        lengths = np.diff(self.found.places[first : first + size + 1])
-        told = self.told.holds(self.found.chunks[first : first + size], documents)
+        example = self._example(run)
+        lengths = np.diff(self.found.places[example])
+        told = self.told.holds(self.found.chunks[example][:-1], documents)
         return bool(2 * lengths[told].sum() > lengths.sum())
 
     def _chunks_in(self, spot: _Spot) -> NDArray[np.uint64]:
-        first, end = np.searchsorted(self.found.documents, [spot.document, spot.document + 1])
+        first, end = np.searchsorted(self.found.documents, np.array([spot.document, spot.document + 1], np.uint32))
         low, high = first + np.searchsorted(self.found.places[first:end], [spot.begin, spot.end])
         return self.found.chunks[low : high - 1]
 
@@ -270,9 +275,8 @@ class _Search:
             groups = defaultdict(list)  # by the run's bytes: were two runs' hashes the same by chance, these are not
             for spot, chunk in zip(of, self._chunks_before(run), strict=True):
                 groups[around[spot].run].append(_At(spot, chunk, around[spot]))
-            first = int(self.repeats.order[self.repeats.firsts[run]])
-            last = first + int(self.repeats.sizes[run])
-            tokens = int(self.found.shingles[last]) - int(self.found.shingles[first])
+            shingles = self.found.shingles[self._example(run)]
+            tokens = int(shingles[-1]) - int(shingles[0])
             fronts = [_front(group, run, tokens, self.least_tokens) for group in groups.values()]
             if None in fronts:
                 again.append(run)
@@ -291,8 +295,8 @@ class _Search:
     def _read(self, spots: Sequence[_Spot], work: Callable[[NDArray[np.uint8], _Spot], Any]) -> list[tuple[_Spot, Any]]:
         """Return each spot and what is made of its document's text and it."""
         ordered = sorted(set(spots))
-        documents = np.array([spot.document for spot in ordered], np.uint32)
-        wanted = np.unique(documents)
+        documents = np.array([spot.document for spot in ordered], np.int64)
+        wanted = np.unique(documents).astype(np.uint32)
 
         def read(part: int) -> list[tuple[_Spot, Any]]:
             done, start = [], int(self.numbering.starts[part])

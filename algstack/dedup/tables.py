@@ -82,11 +82,14 @@ class KeptPart:
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """See algstack.dedup.parts.Part."""
+        batches = ParquetPart(self.documents, names={"text": self.text}).batches(columns)
+        if "id" not in columns:
+            yield from batches
+            return
         ids = pq.read_table(self.decisions, columns=["id"], filters=pc.field("keep")).column("id").combine_chunks()
         first = 0
-        for batch in ParquetPart(self.documents, names={"text": self.text}).batches(columns):
-            some = ids.slice(first, batch.num_rows)
-            yield batch.set_column(columns.index("id"), "id", some) if "id" in columns else batch
+        for batch in batches:
+            yield batch.set_column(columns.index("id"), "id", ids.slice(first, batch.num_rows))
             first += batch.num_rows
 
 
