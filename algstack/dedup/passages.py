@@ -4,11 +4,11 @@ For a window of w tokens (32; doubled until the anchors fit into memory) it is c
 
 - what is reported is in all documents that are counted, byte for byte, and neither a byte before it nor one behind it
   is the same in all of them;
-- every passage of 2 w + 4 tokens or more is found, in all documents that have it, unless it overlaps itself, as rows of
-  zeros do: of these some are found;
-- what is found and left out is shorter than the shortest that is reported; or more than half of it, not counting up to
-  w + 3 tokens at either end, is in longer ones that are reported, each in more than half as many documents. So a
-  licence is reported once, not with everything that happens to follow it in two files.
+- every passage of 2 w + 4 whole tokens or more is found, in all documents that have it, unless it overlaps itself, as
+  rows of zeros do: of these some are found;
+- what is found and left out is shorter than the shortest that is reported; or more than half of it, not counting w + 4
+  tokens at either end, is in longer ones that are reported, each in more than half as many documents (of one of less
+  than 4 w tokens, any of it). So a licence is reported once, not with everything that happens to follow it.
 
 Anchors (`algstack.dedup.anchors`) find runs of chunks that repeat. What is around the places of a run is read from the
 texts, to see how far which of them agree. All depends on the documents and the window alone, not on order or parts.
@@ -146,6 +146,7 @@ class _Exact(NamedTuple):
     spots: tuple[_Spot, ...]  # all, in the order of the documents
     documents: int
     tokens: int
+    tokens_before: int  # before the run
     key: tuple[bytes, bytes, bytes]  # of its text
 
     @property
@@ -195,6 +196,7 @@ class _Search:
     def __init__(self, parts: Sequence[Part], found: anchors.Anchors, window: int, memory: int, workers: int) -> None:
         self.parts, self.numbering = parts, Numbering(found.counts)
         self.found, self.memory, self.workers = found, memory, workers
+        self.window = window
         self.least_tokens = 2 * window + SHINGLE_TOKENS - 1
         self.repeats = anchors.repeats(found)
         self.told = _Told()
@@ -206,6 +208,7 @@ class _Search:
         """
         taken: list[_Exact] = []
         coming: list[_Exact] = []
+        spots: set[_Spot] = set()
         following, together = 0, _FIRST_RUNS
         while following < len(self.repeats.bounds) or coming:
             runs, following = self._next_runs(following, together)
@@ -213,9 +216,11 @@ class _Search:
             bound = int(self.repeats.bounds[following]) if following < len(self.repeats.bounds) else 0
             while coming and coming[-1].size > bound:
                 one = coming.pop()
-                if not self._is_told(one.run, one.documents):
+                # Another run may lead to a passage that is known, by an anchor that not all of its places have.
+                if spots.isdisjoint(one.spots) and not self._is_told(one):
                     taken.append(one)
-                    self.told.add(self._chunks_in(one.spots[0]), one.documents)
+                    spots.update(one.spots)
+                    self.told.add(self.found.chunks[self._example(one.run)][:-1], one.documents)
                     if len(taken) == count:
                         return sorted(taken, key=lambda one: one.rank)
             together *= _MORE_RUNS
@@ -226,7 +231,8 @@ class _Search:
         runs: list[int] = []
         room = self.memory // 8
         while run < len(self.repeats.bounds) and len(runs) < most and room > 0:
-            if not self._is_told(run, int(self.repeats.documents[run])):
+            chunks, documents = self.found.chunks[self._example(run)][:-1], int(self.repeats.documents[run])
+            if not self.told.holds(chunks, documents).all():
                 runs.append(run)
                 at = self._places(run)
                 room -= int((2 * self.found.reaches[at.documents] + at.ends - at.begins).sum())
@@ -246,17 +252,18 @@ class _Search:
         first = int(self.repeats.order[self.repeats.firsts[run]])
         return slice(first, first + int(self.repeats.sizes[run]) + 1)
 
-    def _is_told(self, run: int, documents: int) -> bool:
-        """Whether more than half of a run is in passages that are told of already, in more than half as many."""
-        example = self._example(run)
-        lengths = np.diff(self.found.places[example])
-        told = self.told.holds(self.found.chunks[example][:-1], documents)
-        return bool(2 * lengths[told].sum() > lengths.sum())
+    def _is_told(self, one: _Exact) -> bool:
+        """Whether more than half of a passage is in longer ones that are told of, each in more than half as many.
 
-    def _chunks_in(self, spot: _Spot) -> NDArray[np.uint64]:
-        first, end = np.searchsorted(self.found.documents, np.array([spot.document, spot.document + 1], np.uint32))
-        low, high = first + np.searchsorted(self.found.places[first:end], [spot.begin, spot.end])
-        return self.found.chunks[low : high - 1]
+        Only chunks that all its places have in common count, so at a distance from its ends, if there are some.
+        """
+        example = self._example(one.run)
+        held = self.told.holds(self.found.chunks[example][:-1], one.documents)
+        tokens = one.tokens_before + (self.found.shingles[example] - self.found.shingles[example][0]).astype(np.int64)
+        margin = self.window + SHINGLE_TOKENS
+        inner = (tokens[:-1] >= margin) & (tokens[1:] <= one.tokens - margin)
+        lengths = np.diff(self.found.places[example])
+        return bool(2 * lengths[inner & held].sum() > lengths[inner].sum() if inner.any() else held.any())
 
     def _exact(self, runs: Sequence[int], widen: int = 1) -> list[_Exact]:
         """Return the passages that come of runs; read `widen` times as much before each as its documents reach."""
@@ -390,10 +397,11 @@ def _front(group: Sequence[_At], run: int, tokens: int, least: int) -> list[_Exa
                     return None
                 continue
             key = inside[0].around.run, inside[0].around.left[:left], inside[0].around.right[:right]
-            found = tokens + len(TOKEN.findall(key[1])) + len(TOKEN.findall(key[2]))
+            found_before = len(TOKEN.findall(key[1]))
+            found = found_before + tokens + len(TOKEN.findall(key[2]))
             if found >= least:
                 spots = sorted(_Spot(at.spot.document, at.spot.begin - left, at.spot.end + right) for at in inside)
-                one = _Exact(run, tuple(spots), documents, found, key)
+                one = _Exact(run, tuple(spots), documents, found, found_before, key)
                 front = [known for known in front if known.size > one.size or known.documents > documents]
                 front.append(one)
     return front
