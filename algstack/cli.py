@@ -23,6 +23,8 @@ from algstack.errors import AlgstackError, ExitCode
 
 if TYPE_CHECKING:
     from algstack import explain, pipeline
+    from algstack.dedup.audit import Audit
+    from algstack.dedup.passages import Report
     from algstack.filter import tables as filter_tables
     from algstack.filter import waterfall
     from algstack.workspace import Context, Progress, Workspace
@@ -213,6 +215,9 @@ def dedup(
     within: Annotated[str | None, typer.Option(help="Two duplicates must agree in it: lang, source or repo.")] = None,
     memory: Annotated[str, typer.Option(help="Memory to use; 100 bytes a document at least.")] = "4GiB",
     audit: Annotated[int, typer.Option(min=0, help="Documents to sample and compare with all others exactly.")] = 0,
+    passages: Annotated[
+        int | None, typer.Option(min=1, help="Show so many of the longest passages that kept documents have in common.")
+    ] = None,
     explain_bands: Annotated[
         bool, typer.Option("--explain-bands", help="Show how recall is reached; do nothing.")
     ] = False,
@@ -243,18 +248,26 @@ def dedup(
         with display.progress() as progress:
             work = partial(dedup_tables.run, inputs or [], folder, wished, columns, against or [])
             summary = pipeline.timed_tables("dedup", folder, progress, work)
-        _show([summary], as_json)
+        if passages:
+            from algstack.dedup import passages as dedup_passages
+
+            kept = dedup_tables.kept(folder, columns)
+            _tell(dedup_passages.write(kept, passages, folder, budget, wished.workers), as_json)
+        else:
+            _show([summary], as_json)
         return
 
     def chosen(context: Context) -> Context:
         wished = context.manifest.override("dedup", threshold=threshold, against=against or None, within=within)
         return replace(context, manifest=wished)
 
-    if audit:
+    if audit or passages:
         with display.progress() as progress:
             context = chosen(_context(manifest_path, workspace, workers, progress))
-            found = dedup_stage.run_audit(context, audit, budget)
-        typer.echo(json.dumps(found.as_json(), indent=2) if as_json else "\n".join(found.in_words()))
+            if audit:
+                _tell(dedup_stage.run_audit(context, audit, budget), as_json)
+            if passages:
+                _tell(dedup_stage.run_passages(context, passages, budget), as_json)
         return
     _run_stage(
         "dedup",
@@ -264,6 +277,10 @@ def dedup(
         workers,
         as_json,
     )
+
+
+def _tell(found: Audit | Report, as_json: bool) -> None:
+    typer.echo(json.dumps(found.as_json(), indent=2) if as_json else "\n".join(found.in_words()))
 
 
 @app.command()

@@ -100,6 +100,31 @@ def test_explain_in_words(project: Path) -> None:
     assert "no document" in nothing.stderr
 
 
+def test_the_longest_repeated_passages(project: Path) -> None:
+    dice = random.Random(1)
+    shared = "".join(f"theorem t{n} : {dice.randrange(10**6)} = x := by simp\n" for n in range(20))
+    own = [
+        "".join(f"lemma l{dice.randrange(10**6)} : {n} < {n + 1} := by decide\n" for n in range(60)) for _ in range(3)
+    ]
+    for name, text in zip("xyz", own, strict=True):
+        (project / f"in/{name}.lean").write_text(f"{text}-- {name}\n{shared}end {name}\n" if name != "z" else text)
+    early = algstack(project, "dedup", "--passages", "5")
+    assert (early.returncode, "the stage is not complete" in early.stderr) == (1, True)
+    for stage in ("crawl", "filter", "dedup"):
+        assert algstack(project, stage).returncode == 0
+    shown = algstack(project, "dedup", "--passages", "5").stdout.splitlines()
+    size = len(f"\n{shared}end ")
+    assert shown[0] == f"1. {size:,} bytes, 121 tokens, 22 lines, in 2 documents"
+    assert shown[1:3] == [f"   folder:src:{name}.lean, line 61" for name in "xy"]
+    assert shown[3:] == [f"   | {line}" for line in shared.splitlines()[:2]]
+    written = json.loads((project / "work/dedup/passages.json").read_text())
+    assert json.loads(algstack(project, "dedup", "--passages", "1", "--json").stdout) == {
+        key: value for key, value in written.items() if key != "stage"
+    }
+    assert [one["bytes"] for one in written["passages"]] == [size]
+    assert algstack(project, "dedup", "--passages", "0").returncode == 2
+
+
 def test_stage_by_stage_and_status(project: Path) -> None:
     for command in ("crawl", "filter", "dedup", "release"):
         done = algstack(project, command)

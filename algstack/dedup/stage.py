@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -35,6 +36,9 @@ from algstack.documents import DECISIONS
 from algstack.errors import AlgstackError, DatasetError
 from algstack.manifest import DedupConfig, select
 from algstack.workspace import CLUSTERS, Context, KeptDocuments, decisions_name, kept_documents
+
+if TYPE_CHECKING:
+    from algstack.dedup import passages
 
 STAGE = "dedup"
 CODE = "3"
@@ -131,6 +135,20 @@ def run_audit(context: Context, sample: int, memory: int = MEMORY) -> audit.Audi
     of = {"stage": sha256_file(record) if record.is_file() else None}
     write_text(folder / "audit.json", dump_json(found.as_json() | of))
     return found
+
+
+def run_passages(context: Context, count: int, memory: int = MEMORY) -> passages.Report:
+    """Return the longest passages that several of the documents that were kept have in common.
+
+    They are written to `passages.json` in the stage's folder.
+
+    Raises:
+        DatasetError: the deduplication is not complete.
+    """
+    from algstack.dedup import passages
+
+    parts = [KeptPart(part) for part in kept_documents(context.workspace, after=STAGE)]
+    return passages.write(parts, count, context.workspace.stage(STAGE), memory, context.workers)
 
 
 def _identity(against: Sequence[Index]) -> dict[str, object]:

@@ -50,17 +50,8 @@ class InputFile:
     names: Mapping[str, str] = field(default_factory=dict)
 
     def pieces(self) -> list[Piece]:
-        """Return the file in pieces of neighbouring row groups, so that several workers can share it."""
-        metadata, found, groups = pq.read_metadata(self.parquet), [], list[int]()
-        first = rows = size = 0
-        for group in range(metadata.num_row_groups):
-            groups.append(group)
-            rows += metadata.row_group(group).num_rows
-            size += metadata.row_group(group).total_byte_size
-            if size >= PIECE_BYTES or group + 1 == metadata.num_row_groups:
-                found.append(Piece(self, ParquetPart(self.parquet, tuple(groups), dict(self.names), metadata), first))
-                first, rows, size, groups = first + rows, 0, 0, []
-        return found
+        """Return the file in pieces, so that several workers can share it."""
+        return [Piece(self, part, first) for part, first in _pieces(self.parquet, dict(self.names))]
 
     def rows(self) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:
         """Yield the file's rows as they are, and beside them what a decision needs of each: id, language and size."""
@@ -99,6 +90,52 @@ class Piece:
             ids = self.file.ids(first, batch.num_rows) if nameless else None
             yield batch if ids is None else batch.set_column(list(columns).index("id"), "id", ids)
             first += batch.num_rows
+
+
+@dataclass(frozen=True)
+class KeptPiece:
+    """Some of what was kept of one input file, as it was written; the ids are those of its decisions."""
+
+    decisions: Path
+    parquet: ParquetPart
+    first: int
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """See algstack.dedup.parts.Part."""
+        batches = self.parquet.batches(columns)
+        if "id" not in columns:
+            yield from batches
+            return
+        ids = pq.read_table(self.decisions, columns=["id"], filters=pc.field("keep")).column("id").combine_chunks()
+        first = self.first
+        for batch in batches:
+            yield batch.set_column(columns.index("id"), "id", ids.slice(first, batch.num_rows))
+            first += batch.num_rows
+
+
+def kept(output: Path, columns: TableColumns | None = None) -> list[KeptPiece]:
+    """Return what a run that is complete has kept."""
+    found = []
+    for path in sorted(output.glob("documents-*.parquet")):
+        there = pq.read_schema(path).names
+        wished = (columns or TableColumns()).text_column or "text"
+        text = next(name for name in (wished, "text", "content") if name in there)
+        decisions = path.with_name(path.name.replace("documents", "decisions"))
+        found += [KeptPiece(decisions, part, first) for part, first in _pieces(path, {"text": text})]
+    return found
+
+
+def _pieces(path: Path, names: dict[str, str]) -> Iterator[tuple[ParquetPart, int]]:
+    """Yield neighbouring row groups of a file, and which row of it is theirs first."""
+    metadata, groups = pq.read_metadata(path), list[int]()
+    first = rows = size = 0
+    for group in range(metadata.num_row_groups):
+        groups.append(group)
+        rows += metadata.row_group(group).num_rows
+        size += metadata.row_group(group).total_byte_size
+        if size >= PIECE_BYTES or group + 1 == metadata.num_row_groups:
+            yield ParquetPart(path, tuple(groups), names, metadata), first
+            first, rows, size, groups = first + rows, 0, 0, []
 
 
 def settings(threshold: float | None, within: str | None, memory: int, workers: int) -> Settings:

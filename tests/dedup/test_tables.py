@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from algstack.dedup import tables
+from algstack.dedup import passages, tables
 from algstack.errors import SourceError
 from algstack.tables import TableColumns
 from tests.conftest import checksums
@@ -50,3 +50,18 @@ def test_a_column_that_is_not_there(tmp_path: Path, columns: dict[str, str], sai
     write_inputs(tmp_path)
     with pytest.raises(SourceError, match=said):
         tables.run([str(tmp_path / "a.parquet")], tmp_path / "out", WISHED, TableColumns.model_validate(columns))
+
+
+def test_passages_of_what_was_kept(tmp_path: Path) -> None:
+    """The ids are those of the rows that were given, whatever was dropped before them."""
+    shared, own = (" ".join(f"{kind}{n}" for n in range(100)) for kind in ("shared", "own"))
+    texts = ["dropped words that are there twice", "dropped words that are there twice", f"a {shared} {own}"]
+    pl.DataFrame({"content": texts}).write_parquet(tmp_path / "a.parquet")
+    lines = [{"text": ONE}, {"text": ONE}, {"text": f"b {shared} {own.upper()}"}]
+    (tmp_path / "b.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    tables.run([str(tmp_path / "?.*")], tmp_path / "out", WISHED)
+    report = passages.write(tables.kept(tmp_path / "out"), 3, tmp_path / "out")
+    (found,) = report.passages
+    assert (report.documents, found.bytes, found.documents) == (4, len(f" {shared} "), 2)
+    assert found.places == (("a.parquet#2", 1, 1), ("b.jsonl#2", 1, 1))
+    assert json.loads((tmp_path / "out/passages.json").read_text())["passages"][0]["tokens"] == 100
