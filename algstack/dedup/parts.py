@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from algstack.errors import DatasetError
 
 BATCH_ROWS = 2048
+BATCH_BYTES = 8 << 20
+"""Uncompressed bytes of a batch of a file, about: so few that they are still in the processor's cache when used."""
 
 
 class Part(Protocol):
@@ -68,8 +70,15 @@ class ParquetPart:
                 rows = file.metadata.row_group(group).num_rows
                 yield pa.RecordBatch.from_arrays([pa.nulls(rows)] * len(columns), names=list(columns))
             return
-        for batch in file.iter_batches(BATCH_ROWS, row_groups=list(groups), columns=there, use_threads=False):
+        rows = _batch_rows([file.metadata.row_group(group) for group in groups])
+        for batch in file.iter_batches(rows, row_groups=list(groups), columns=there, use_threads=False):
             yield _named(batch, columns, found)
+
+
+def _batch_rows(groups: Sequence[pq.RowGroupMetaData]) -> int:
+    size: int = sum(group.total_byte_size for group in groups)
+    rows: int = sum(group.num_rows for group in groups)
+    return min(BATCH_ROWS, max(1, BATCH_BYTES * rows // max(size, 1)))
 
 
 def parquet_parts(path: Path, names: dict[str, str] | None = None) -> list[ParquetPart]:
