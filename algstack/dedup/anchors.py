@@ -17,21 +17,20 @@ import polars as pl
 from numpy.typing import NDArray
 
 from algstack.dedup.kernel import (
-    FOLD_FACTOR,
     HELD,
     I64,
     NOTHING,
     TOKEN_SEED,
     U64,
     Scratch,
-    load_within,
+    hash_bytes,
     new_scratch,
     next_shingles,
 )
 from algstack.dedup.parts import Part
 from algstack.dedup.texts import Texts, as_texts
 from algstack.errors import AlgstackError
-from algstack.vector import folded_product, inlined, kernel
+from algstack.vector import inlined, kernel
 
 BYTES = 100
 """Memory for one anchor, when all are sorted."""
@@ -135,17 +134,6 @@ class _Finder:
             room *= 2
 
 
-@inlined
-def _hash_of(data: Any, at: Any, length: Any) -> Any:
-    value = TOKEN_SEED ^ U64(length)
-    while length > 0:
-        left, right = load_within(data, at, min(length, 8)), load_within(data, at + 8, max(min(length - 8, 8), 0))
-        value = folded_product(left ^ value, right ^ FOLD_FACTOR)
-        at += 16
-        length -= 16
-    return value
-
-
 @kernel
 def _find(
     data: Any, offsets: Any, valid: Any, size: Any, window: _Window, scratch: Scratch,
@@ -186,7 +174,7 @@ def _find(
                     place = window.places[U64(least) & mask]
                     if found > first:
                         last = begin + places[found - 1]
-                        chunks[found - 1] = _hash_of(data, last, place - last)
+                        chunks[found - 1] = hash_bytes(data, last, place - last, TOKEN_SEED ^ U64(place - last))
                     places[found], shingles[found] = place - begin, least
                     found += 1
                 seen += 1

@@ -143,9 +143,8 @@ def _hash_token(data: Any, at: Any, length: Any) -> Any:
 
 
 @inlined
-def _hash_last_token(data: Any, at: Any, length: Any) -> Any:
-    """The same for a token with less than 16 bytes behind it."""
-    value = TOKEN_SEED
+def hash_bytes(data: Any, at: Any, length: Any, value: Any) -> Any:
+    """Hash some bytes from a first value on, without reading past the buffer. From TOKEN_SEED on: a token's hash."""
     while length > 0:
         left, right = load_within(data, at, min(length, 8)), load_within(data, at + 8, max(min(length - 8, 8), 0))
         value = folded_product(left ^ value, right ^ FOLD_FACTOR)
@@ -212,7 +211,7 @@ def next_shingles(data: Any, at: Any, end: Any, held: Any, scratch: Any, out: An
     for i in range(U64(edges // 2)):
         begin = scratch.edges[i + i]
         length = scratch.edges[i + i + ONE] - begin
-        token = _hash_token(data, at + begin, length) if roomy else _hash_last_token(data, at + begin, length)
+        token = _hash_token(data, at + begin, length) if roomy else hash_bytes(data, at + begin, length, TOKEN_SEED)
         scratch.tokens[U64(held) + i] = token
     found = _shingles_of_tokens(scratch.tokens, count, out)
     held = min(count, HELD)

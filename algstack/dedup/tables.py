@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import accumulate, chain
 from pathlib import Path
 
@@ -51,7 +52,8 @@ class InputFile:
 
     def pieces(self) -> list[Piece]:
         """Return the file in pieces, so that several workers can share it."""
-        return [Piece(self, part, first) for part, first in _pieces(self.parquet, dict(self.names))]
+        has_ids = self.names.get("id", "id") in pq.read_schema(self.parquet).names
+        return _pieces(self.parquet, dict(self.names), None if has_ids else self.ids)
 
     def rows(self) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:
         """Yield the file's rows as they are, and beside them what a decision needs of each: id, language and size."""
@@ -74,68 +76,59 @@ class InputFile:
 
 @dataclass(frozen=True)
 class Piece:
-    """Some row groups of an input file; `first` is the row of the file that is theirs first."""
+    """Some row groups of a file, so that several workers can share it."""
 
-    file: InputFile
     parquet: ParquetPart
-    first: int
+    first: int  # the row of the file that is theirs first
+    ids: Callable[[int, int], pa.Array] | None  # of so many rows from one on, if they are no column of the file
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """See algstack.dedup.parts.Part."""
-        assert self.parquet.metadata is not None
-        names = self.parquet.metadata.schema.to_arrow_schema().names
-        nameless = "id" in columns and self.file.names.get("id", "id") not in names
         first = self.first
         for batch in self.parquet.batches(columns):
-            ids = self.file.ids(first, batch.num_rows) if nameless else None
-            yield batch if ids is None else batch.set_column(list(columns).index("id"), "id", ids)
+            if self.ids and "id" in columns:
+                batch = batch.set_column(columns.index("id"), "id", self.ids(first, batch.num_rows))
+            yield batch
             first += batch.num_rows
 
 
-@dataclass(frozen=True)
-class KeptPiece:
-    """Some of what was kept of one input file, as it was written; the ids are those of its decisions."""
-
-    decisions: Path
-    parquet: ParquetPart
-    first: int
-
-    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """See algstack.dedup.parts.Part."""
-        batches = self.parquet.batches(columns)
-        if "id" not in columns:
-            yield from batches
-            return
-        ids = pq.read_table(self.decisions, columns=["id"], filters=pc.field("keep")).column("id").combine_chunks()
-        first = self.first
-        for batch in batches:
-            yield batch.set_column(columns.index("id"), "id", ids.slice(first, batch.num_rows))
-            first += batch.num_rows
-
-
-def kept(output: Path, columns: TableColumns | None = None) -> list[KeptPiece]:
-    """Return what a run that is complete has kept."""
-    found = []
-    for path in sorted(output.glob("documents-*.parquet")):
-        there = pq.read_schema(path).names
-        wished = (columns or TableColumns()).text_column or "text"
-        text = next(name for name in (wished, "text", "content") if name in there)
-        decisions = path.with_name(path.name.replace("documents", "decisions"))
-        found += [KeptPiece(decisions, part, first) for part, first in _pieces(path, {"text": text})]
-    return found
-
-
-def _pieces(path: Path, names: dict[str, str]) -> Iterator[tuple[ParquetPart, int]]:
-    """Yield neighbouring row groups of a file, and which row of it is theirs first."""
-    metadata, groups = pq.read_metadata(path), list[int]()
+def _pieces(path: Path, names: dict[str, str], ids: Callable[[int, int], pa.Array] | None) -> list[Piece]:
+    metadata, found, groups = pq.read_metadata(path), [], list[int]()
     first = rows = size = 0
     for group in range(metadata.num_row_groups):
         groups.append(group)
         rows += metadata.row_group(group).num_rows
         size += metadata.row_group(group).total_byte_size
         if size >= PIECE_BYTES or group + 1 == metadata.num_row_groups:
-            yield ParquetPart(path, tuple(groups), names, metadata), first
+            found.append(Piece(ParquetPart(path, tuple(groups), names, metadata), first, ids))
             first, rows, size, groups = first + rows, 0, 0, []
+    return found
+
+
+def kept(output: Path, columns: TableColumns | None = None) -> list[Piece]:
+    """Return what a run that is complete has kept; the ids are those of its decisions."""
+    found = []
+    for path in sorted(output.glob("documents-*.parquet")):
+        there = pq.read_schema(path).names
+        wished = (columns or TableColumns()).text_column or "text"
+        text = next(name for name in (wished, "text", "content") if name in there)
+        decisions = path.with_name(path.name.replace("documents", "decisions"))
+        found += _pieces(path, {"text": text}, _KeptIds(decisions).of)
+    return found
+
+
+class _KeptIds:
+    """The ids of the documents that decisions keep, read when they are asked for."""
+
+    def __init__(self, decisions: Path) -> None:
+        self._decisions = decisions
+
+    @cached_property
+    def _ids(self) -> pa.Array:
+        return pq.read_table(self._decisions, columns=["id"], filters=pc.field("keep")).column("id").combine_chunks()
+
+    def of(self, first: int, count: int) -> pa.Array:
+        return self._ids.slice(first, count)
 
 
 def settings(threshold: float | None, within: str | None, memory: int, workers: int) -> Settings:
