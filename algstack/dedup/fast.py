@@ -10,7 +10,7 @@ exact Jaccard similarity.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -231,20 +231,14 @@ class Deduplication:
         budget = self.room // 4
         filled = buckets.fill(involved, roots, grouped, self.state, budget)
         shelf = self._shelve(filled, grouped, budget)
-        self._names = [(np.zeros(0, np.uint32), pl.Series([], dtype=pl.String))]
-        drops = buckets.merged(
-            [
-                self._decide_bucket(documents, shelf, bucket, found, grouped, roots)
-                for bucket, documents in enumerate(filled)
-            ]
-        )
+        decided = [
+            self._decide_bucket(documents, shelf, bucket, found, grouped, roots)
+            for bucket, documents in enumerate(filled)
+        ]
         shelf.discard()
-        keepers = np.concatenate([numbers for numbers, _ in self._names])
-        by_number = np.argsort(keepers)
-        self._keepers, self._keeper_ids = (
-            keepers[by_number],
-            pl.concat([ids for _, ids in self._names]).gather(by_number),
-        )
+        drops = buckets.merged([drops for drops, _ in decided])
+        named = pl.DataFrame(schema={"document": pl.UInt32, "id": pl.String})
+        self._keepers = pl.concat([named, *(keepers for _, keepers in decided)]).sort("document")
         if self.components is not None:
             groups.flatten(self.components)
         return drops
@@ -257,7 +251,8 @@ class Deduplication:
         found: Groups,
         grouped: NDArray[np.bool_],
         roots: NDArray[np.uint32],
-    ) -> Drops:
+    ) -> tuple[Drops, pl.DataFrame]:
+        """Return the drops among a bucket's documents, and the `document` and `id` of their keepers."""
         ranked, ids = self._in_order(documents)
         # The first document of each text is the one to keep, should the text be kept.
         texts, firsts, text_of = np.unique(self.state.labels[ranked], return_index=True, return_inverse=True)
@@ -265,8 +260,7 @@ class Deduplication:
         nodes = texts[compared][np.argsort(firsts[compared])]
         verdicts = self._verdicts(nodes, shelf, bucket, found, roots)
         drops = buckets.drops_of(ranked, text_of, texts, ranked[firsts], nodes, verdicts, self.state.frozen)
-        self._name(drops.keepers, ids)
-        return drops
+        return drops, self._named(np.unique(drops.keepers), ids)
 
     def _in_order(self, documents: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], pl.DataFrame]:
         """Return documents in keeper order, those of earlier releases before all others, and the others' ids."""
@@ -275,12 +269,12 @@ class Deduplication:
         ordered = in_keeper_order(frame, self.settings.order)
         return np.concatenate([earlier, ordered["document"].to_numpy()]), frame.select("document", "id")
 
-    def _name(self, keepers: NDArray[np.uint32], ids: pl.DataFrame) -> None:
-        """Remember the ids of keepers, which are among those given unless an earlier release has them."""
-        keepers = np.unique(keepers)
+    def _named(self, keepers: NDArray[np.uint32], ids: pl.DataFrame) -> pl.DataFrame:
+        """Return the ids of ascending keepers, which are among those given unless an earlier release has them."""
         earlier, new = np.split(keepers, [np.searchsorted(keepers, self.state.frozen)])
         rows = np.searchsorted(ids["document"].to_numpy(), new)
-        self._names += [(earlier, self.names_of(earlier)), (new, ids["id"].gather(rows).cast(pl.String))]
+        names = pl.concat([self.names_of(earlier), ids["id"].gather(rows).cast(pl.String)])
+        return pl.DataFrame({"document": keepers, "id": names})
 
     def _verdicts(
         self, nodes: NDArray[np.uint32], shelf: Shelf, bucket: int, found: Groups, roots: NDArray[np.uint32]
@@ -301,44 +295,47 @@ class Deduplication:
         """
         state = self.state
         bucket_of = np.full(len(self.numbering), -1, np.int32)
-        room = np.zeros(len(filled), np.int64)
+        sizes = np.zeros(len(filled), np.int64)
         for bucket, documents in enumerate(filled):
             missing = documents[grouped[documents] & (state.starts[documents] < 0)]
             ends = np.cumsum(state.shingles[missing], dtype=np.int64)
             state.starts[missing] = -1 - (ends - state.shingles[missing])
             bucket_of[missing] = bucket
-            room[bucket] = ends[-1] if len(ends) else 0
-        shelf = Shelf(self.folder / "shingles", room, buckets.limits(filled, budget))
-        missing = np.flatnonzero(bucket_of >= 0).astype(np.uint32)
-        self._each(lambda part: self._shelve_earlier(part, missing, bucket_of, shelf), self.earlier)
-        self._each(lambda part: self._shelve_part(part, missing, bucket_of, shelf), self.new)
+            sizes[bucket] = ends[-1] if len(ends) else 0
+        shelf = Shelf(self.folder / "shingles", sizes, buckets.limits(filled, budget))
+        self._each(lambda part: self._shelve_earlier(part, bucket_of, shelf), self.earlier)
+        self._each(lambda part: self._shelve_part(part, bucket_of, shelf), self.new)
         return shelf
 
-    def _shelve_part(self, part: int, missing: NDArray[np.uint32], bucket_of: NDArray[np.int32], shelf: Shelf) -> None:
-        scratch, start = new_scratch(), int(self.numbering.starts[part])
-        for first, rows, batch in chosen_rows(self.parts[part], self.numbering.within(part, missing), ["text"]):
-            documents = (rows + first + start).astype(np.uint32)
-            order = np.argsort(bucket_of[documents], kind="stable")
-            sizes = self.state.shingles[documents[order]].astype(np.int64)
+    def _shelve_part(self, part: int, bucket_of: NDArray[np.int32], shelf: Shelf) -> None:
+        scratch = new_scratch()
+        for rows, documents, batch in self._by_bucket(part, bucket_of, "text"):
+            sizes = self.state.shingles[documents].astype(np.int64)
             texts, read = as_texts(batch.column(0)), np.empty(int(sizes.sum()), np.uint64)
             slots = np.full(len(texts), -1, np.int64)
-            slots[rows[order]] = np.arange(len(order))
+            slots[rows] = np.arange(len(rows))
             verify.read_hashes(texts.data, texts.offsets, slots, scratch, -1 - (np.cumsum(sizes) - sizes), read)
-            self._put(documents[order], bucket_of, read, shelf)
+            self._put(documents, bucket_of, read, shelf)
 
-    def _shelve_earlier(
-        self, part: int, missing: NDArray[np.uint32], bucket_of: NDArray[np.int32], shelf: Shelf
-    ) -> None:
+    def _shelve_earlier(self, part: int, bucket_of: NDArray[np.int32], shelf: Shelf) -> None:
         """The same from an index, which holds the shingles themselves."""
-        start = int(self.numbering.starts[part])
-        for first, rows, batch in chosen_rows(self.parts[part], self.numbering.within(part, missing), ["hashes"]):
-            documents = (rows + first + start).astype(np.uint32)
+        for rows, documents, batch in self._by_bucket(part, bucket_of, "hashes"):
+            read = batch.column(0).take(pa.array(rows)).flatten().to_numpy()
+            self._put(documents, bucket_of, read, shelf)
+
+    def _by_bucket(
+        self, part: int, bucket_of: NDArray[np.int32], column: str
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], pa.RecordBatch]]:
+        """Yield a part's batches with the rows and the documents in them that are in a bucket, sorted by bucket."""
+        start, end = self.numbering.starts[part : part + 2]
+        wanted = np.flatnonzero(bucket_of[start:end] >= 0)
+        for first, rows, batch in chosen_rows(self.parts[part], wanted, [column]):
+            documents = rows + first + start
             order = np.argsort(bucket_of[documents], kind="stable")
-            read = batch.column(0).take(pa.array(rows[order])).flatten().to_numpy()
-            self._put(documents[order], bucket_of, read, shelf)
+            yield rows[order], documents[order], batch
 
     def _put(
-        self, documents: NDArray[np.uint32], bucket_of: NDArray[np.int32], read: NDArray[np.uint64], shelf: Shelf
+        self, documents: NDArray[np.int64], bucket_of: NDArray[np.int32], read: NDArray[np.uint64], shelf: Shelf
     ) -> None:
         """Put the shingles of neighbouring documents, which are sorted by bucket, on their buckets' shelves."""
         ends = np.cumsum(self.state.shingles[documents], dtype=np.int64)
@@ -362,11 +359,12 @@ class Deduplication:
         bounds = [self.new.start + part, self.new.start + (part + 1 if end is None else end)]
         first, behind = self.numbering.starts[bounds]
         low, high = np.searchsorted(self.drops.documents, [first, behind])
+        keepers = np.searchsorted(self._keepers["document"].to_numpy(), self.drops.keepers[low:high])
         return pl.DataFrame(
             {
                 "row": self.drops.documents[low:high].astype(np.int64) - first,
                 "rule": self.drops.rules[low:high],
-                "keeper": self._keeper_ids.gather(np.searchsorted(self._keepers, self.drops.keepers[low:high])),
+                "keeper": self._keepers["id"].gather(keepers),
                 "similarity": self.drops.similarities[low:high],
             }
         )

@@ -18,8 +18,7 @@ from algstack.vector import LANES, equal_mask, folded_product, inlined, kernel, 
 S0, S1 = U64(0xA0761D6478BD642F), U64(0xE7037ED1A0B428DB)
 S2, S3 = U64(0x8EBC6AF09C88C6E3), U64(0x589965CC75374CC3)
 
-NEWLINE, RETURN = 10, np.uint8(13)
-NO_BITS = np.uint8(0)
+NEWLINE, RETURN = 10, 13
 
 EVERY_BYTE = U64(0x0101010101010101)
 
@@ -33,7 +32,7 @@ def fingerprint(data: Any, begin: Any, end: Any) -> Any:
     one, two, three, four, returns = S0, S1, S2, S3, ZERO
     at = begin
     while at + LANES <= end:
-        returns |= equal_mask(data, at, RETURN, NO_BITS)
+        returns |= equal_mask(data, at, RETURN, 0)
         for _ in range(2):
             left, right = load64(data, at), load64(data, at + 8)
             one, two = folded_product(left ^ one, right ^ S1), folded_product(left ^ S3, right ^ two)

@@ -68,12 +68,21 @@ class GroupSet:
 
 
 @inlined
-def _is_new(table: Any, hashed: Any) -> Any:
-    """Enter a hash that is not zero; whether it was not there before."""
-    mask = U64(len(table) - 1)
-    place = hashed & mask
-    while table[place] != hashed and table[place] != ZERO:
+def place_of(value: Any, table: Any, mask: Any) -> Any:
+    """Return where a value that is not zero stands in a hash table, or the empty place, zero, where it belongs.
+
+    The mask is that of the table's places, a power of two of them.
+    """
+    place = value & mask
+    while table[place] != value and table[place] != ZERO:
         place = (place + U64(1)) & mask
+    return place
+
+
+@inlined
+def _is_new(table: Any, hashed: Any) -> Any:
+    """Enter a hash; whether it was not there before."""
+    place = place_of(hashed, table, U64(len(table) - 1))
     new = table[place] == ZERO
     table[place] = hashed
     return new

@@ -19,7 +19,7 @@ MEMORY = 4 << 30
 PROCESS = 300 << 20
 """Bytes that Python and its libraries take."""
 
-DOCUMENT_BYTES = 100
+STATE_BYTES = 100
 """What every document takes in memory: its state, and what says where it belongs."""
 
 RULES = (EXACT, SAME_BODY, NEAR)
@@ -45,7 +45,7 @@ class Settings:
 
 def room(memory: int, documents: int) -> int:
     """Return the bytes that may be shared out, beside what Python and so many documents take: an eighth at least."""
-    return max(memory - PROCESS - DOCUMENT_BYTES * documents, memory // 8)
+    return max(memory - PROCESS - STATE_BYTES * documents, memory // 8)
 
 
 class Drops(NamedTuple):

@@ -35,9 +35,6 @@ from algstack.errors import SourceError
 from algstack.tables import TableColumns
 from algstack.workspace import Progress, as_frame
 
-PIECE_BYTES = 32 << 20
-"""Uncompressed bytes of a file that one worker reads at least."""
-
 
 @dataclass(frozen=True)
 class InputFile:
@@ -93,16 +90,10 @@ class Piece:
 
 
 def _pieces(path: Path, names: dict[str, str], ids: Callable[[int, int], pa.Array] | None) -> list[Piece]:
-    metadata, found, groups = pq.read_metadata(path), [], list[int]()
-    first = rows = size = 0
-    for group in range(metadata.num_row_groups):
-        groups.append(group)
-        rows += metadata.row_group(group).num_rows
-        size += metadata.row_group(group).total_byte_size
-        if size >= PIECE_BYTES or group + 1 == metadata.num_row_groups:
-            found.append(Piece(ParquetPart(path, tuple(groups), names, metadata), first, ids))
-            first, rows, size, groups = first + rows, 0, 0, []
-    return found
+    metadata = pq.read_metadata(path)
+    return [
+        Piece(ParquetPart(path, task.groups, names, metadata), task.first_row, ids) for task in tables.tasks([path])
+    ]
 
 
 def kept(output: Path, columns: TableColumns | None = None) -> list[Piece]:

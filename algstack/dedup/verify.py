@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algstack.dedup.digest import agreement
-from algstack.dedup.groups import join, root
+from algstack.dedup.groups import join, place_of, root
 from algstack.dedup.kernel import I64, NOTHING, U64, ZERO, Scratch, next_shingles
 from algstack.vector import copy, inlined, kernel, spliced
 
@@ -88,15 +88,6 @@ def _nonzero(value: Any) -> Any:
 
 
 @inlined
-def _place(values: Any, mask: Any, value: Any) -> Any:
-    """Return where a value stands in a table, or the empty place where it belongs."""
-    place = value & mask
-    while values[place] != value and values[place] != ZERO:
-        place = (place + U64(1)) & mask
-    return place
-
-
-@inlined
 def _fill(table: Any, hashes: Any, places: Any) -> Any:
     """Put hashes into an emptied table of so many places; return how many distinct ones they are."""
     table.values[:places] = ZERO
@@ -105,7 +96,7 @@ def _fill(table: Any, hashes: Any, places: Any) -> Any:
     distinct = 0
     for hashed in hashes:
         value = _nonzero(hashed)
-        place = _place(table.values, mask, value)
+        place = place_of(value, table.values, mask)
         distinct += table.values[place] == ZERO
         table.values[place] = value
     return distinct
@@ -125,7 +116,7 @@ def _compare(table: Any, places: Any, size: Any, hashes: Any, mark: Any, thresho
         stop = min(i + 64, len(hashes))
         for k in range(i, stop):
             value = _nonzero(hashes[k])
-            place = _place(table.values, mask, value)
+            place = place_of(value, table.values, mask)
             if table.values[place] == ZERO:
                 table.values[place] = value
                 table.marks[place] = mark
@@ -149,6 +140,25 @@ def _hashes(sets: Any, node: Any) -> Any:
     if start >= 0:
         return sets.stored[start : start + size]
     return sets.read[-1 - start : size - 1 - start]
+
+
+_EMPTY = (NOTHING, NOTHING, NOTHING)
+
+
+@inlined
+def _similarity(sets: Any, node: Any, other: Any, table: Any, filled: Any, threshold: Any) -> Any:
+    """Return what a table is filled with, and the similarity of two documents: the first is, or will be, in the table.
+
+    It is filled with so many places, a set of so many shingles, and so many others were compared with it. Before the
+    first is compared with anything, all are zero.
+    """
+    places, size, mark = filled
+    ours, theirs = _hashes(sets, node), _hashes(sets, other)
+    mark += 1
+    if places < _places(len(ours) + len(theirs)) or mark > 255:
+        places = _places(len(ours) + len(theirs))
+        size, mark = I64(_fill(table, ours, places)), NOTHING + 1
+    return (places, size, mark), _compare(table, places, size, theirs, np.uint8(mark), threshold)
 
 
 @kernel
@@ -193,7 +203,7 @@ def decide(
     for node in order:
         if keepers[node] != KEPT:
             continue
-        places, size, mark = 0, 0, 0
+        filled = _EMPTY
         for joined in range(nodes.joined_starts[node], nodes.joined_starts[node + 1]):
             group = nodes.joined[joined]
             for i in range(_member(nodes, group, max(first, node + 1)), _member(nodes, group, end)):
@@ -204,13 +214,9 @@ def decide(
                 same_body = _same_body(nodes.sets, node, other)
                 if not (same_body or agreement(nodes.sketches[node], nodes.sketches[other]) >= least):
                     continue
-                ours, theirs = _hashes(nodes.sets, node), _hashes(nodes.sets, other)
-                mark += 1
-                if places < _places(len(ours) + len(theirs)) or mark > 255:
-                    places = _places(len(ours) + len(theirs))
-                    size = _fill(table, ours, places)
-                    mark = 1
-                similarity = _compare(table, places, size, theirs, np.uint8(mark), 0.0 if same_body else threshold)
+                filled, similarity = _similarity(
+                    nodes.sets, node, other, table, filled, 0.0 if same_body else threshold
+                )
                 if same_body or similarity >= threshold:
                     keepers[other] = node
                     rules[other] = BY_BODY if same_body else BY_SHINGLES
@@ -297,7 +303,7 @@ def connect(
         keepers, documents, components, mains: see `join_keepers`.
     """
     for node in order:
-        places, size, mark = 0, 0, 0
+        filled = _EMPTY
         for place in range(nodes.joined_starts[node], nodes.joined_starts[node + 1]):
             group = nodes.joined[place]
             if _joined(documents, components, node, mains[group]):
@@ -316,11 +322,6 @@ def connect(
                     continue
                 if agreement(nodes.sketches[node], nodes.sketches[other]) < least:
                     continue
-                ours, theirs = _hashes(nodes.sets, node), _hashes(nodes.sets, other)
-                mark += 1
-                if places < _places(len(ours) + len(theirs)) or mark > 255:
-                    places = _places(len(ours) + len(theirs))
-                    size = _fill(table, ours, places)
-                    mark = 1
-                if _compare(table, places, size, theirs, np.uint8(mark), threshold) >= threshold:
+                filled, similarity = _similarity(nodes.sets, node, other, table, filled, threshold)
+                if similarity >= threshold:
                     join(components, documents[node], documents[other])
