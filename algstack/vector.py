@@ -372,3 +372,18 @@ def _lower(vectors: int, width: int = 16) -> Any:
 
 
 lower_64, lower_16, lower_4 = _lower(4), _lower(1), _lower(1, width=4)
+
+
+@inlined
+def find_byte(data: Any, at: Any, one: Any, two: Any, three: Any, four: Any) -> Any:
+    """Return the first place from `at` on of any of four bytes; the end if there is none."""
+    end = len(data)
+    while at + LANES <= end:
+        found = equal_mask(data, at, one, 0) | equal_mask(data, at, two, 0)
+        found |= equal_mask(data, at, three, 0) | equal_mask(data, at, four, 0)
+        if found:
+            return at + trailing_zeros(found)
+        at += LANES
+    while at < end and data[at] != one and data[at] != two and data[at] != three and data[at] != four:
+        at += 1
+    return min(at, end)

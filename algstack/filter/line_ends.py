@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 
 from algstack.texts import Bytes, places, series_of
-from algstack.vector import LANES, bytes_at, equal_mask, inlined, kernel, move, trailing_zeros
+from algstack.vector import bytes_at, find_byte, inlined, kernel, move
 
 NEWLINE, CARRIAGE_RETURN = 10, 13
 MARK = 3
@@ -32,7 +32,7 @@ def _rewrite(addresses: Any, lengths: Any, bounds: Any, out: Bytes) -> None:
         data = bytes_at(addresses[row], lengths[row])
         at = MARK if _is_marked(data) else 0
         while True:
-            end = _carriage_return(data, at)
+            end = find_byte(data, at, CARRIAGE_RETURN, CARRIAGE_RETURN, CARRIAGE_RETURN, CARRIAGE_RETURN)
             move(data, at, end - at, out, written)
             written += end - at
             if end == len(data):
@@ -46,16 +46,3 @@ def _rewrite(addresses: Any, lengths: Any, bounds: Any, out: Bytes) -> None:
 @inlined
 def _is_marked(data: Bytes) -> bool:
     return len(data) >= MARK and data[0] == 0xEF and data[1] == 0xBB and data[2] == 0xBF
-
-
-@inlined
-def _carriage_return(data: Bytes, at: Any) -> Any:
-    """Return where the next one stands; the end if there is none."""
-    while at + LANES <= len(data):
-        found = equal_mask(data, at, CARRIAGE_RETURN, 0)
-        if found:
-            return at + trailing_zeros(found)
-        at += LANES
-    while at < len(data) and data[at] != CARRIAGE_RETURN:
-        at += 1
-    return at

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from algstack.filter.syntax import Syntax
 from algstack.texts import Bytes, Places, places, series_of
-from algstack.vector import LANES, bytes_at, equal_mask, fill, inlined, kernel, move, trailing_zeros
+from algstack.vector import LANES, bytes_at, equal_mask, fill, find_byte, inlined, kernel, move, trailing_zeros
 
 LINE_COMMENT, BLOCK_COMMENT, STRING, LONG_STRING, COLUMN_COMMENT = range(5)
 NEWLINE, CARRIAGE_RETURN, SPACE, QUOTE, BACKSLASH = 10, 13, 32, 39, 92
@@ -339,23 +339,8 @@ def _erase(out: Bytes, begin: int, end: int) -> None:
 
 
 @inlined
-def _find(data: Bytes, at: int, one: Any, two: Any, three: Any, four: Any) -> Any:
-    """Return the first place from `at` on of any of four bytes; the end if there is none."""
-    end = len(data)
-    while at + LANES <= end:
-        found = equal_mask(data, at, one, 0) | equal_mask(data, at, two, 0)
-        found |= equal_mask(data, at, three, 0) | equal_mask(data, at, four, 0)
-        if found:
-            return at + trailing_zeros(found)
-        at += LANES
-    while at < end and data[at] != one and data[at] != two and data[at] != three and data[at] != four:
-        at += 1
-    return min(at, end)
-
-
-@inlined
 def _line_end(data: Bytes, at: int) -> Any:
-    return _find(data, at, NEWLINE, NEWLINE, CARRIAGE_RETURN, CARRIAGE_RETURN)
+    return find_byte(data, at, NEWLINE, NEWLINE, CARRIAGE_RETURN, CARRIAGE_RETURN)
 
 
 @inlined
@@ -367,7 +352,7 @@ def _after_block(
     first = closes[token, 0]
     other = opens[token, 0] if nested else first
     while True:
-        at = _find(data, at, first, first, other, other)
+        at = find_byte(data, at, first, first, other, other)
         if at >= len(data):
             return len(data)
         if _stands_at(data, at, token, closes, close_length):
@@ -389,7 +374,7 @@ def _string_end(data: Bytes, at: int, token: int, quotes: Bytes, width: int, esc
     escapes = first if escape < 0 else np.uint8(escape)
     line_end, carriage_return = (NEWLINE, CARRIAGE_RETURN) if one_line else (first, first)
     while True:
-        at = _find(data, at, first, escapes, line_end, carriage_return)
+        at = find_byte(data, at, first, escapes, line_end, carriage_return)
         if at >= end:
             return end
         if data[at] == escape:
